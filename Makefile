@@ -1,0 +1,51 @@
+# make run: the bot. make test: every check. Needs Python 3.11 or newer, and nothing else installed.
+.PHONY: run test check setup clean
+.DEFAULT_GOAL := run
+MAKEFLAGS += --no-print-directory
+# The environment outlives a replaced requirements file: its stamps are newer than the lists they were made from.
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --no-input --disable-pip-version-check
+CAN_RUN := $(VENV)/.can-run
+CAN_TEST := $(VENV)/.can-test
+
+run: $(CAN_RUN)
+	@exec $(PY) -m bot
+
+test: $(CAN_TEST)
+	@$(MAKE) check
+	@$(PY) -m pytest
+
+check: $(CAN_TEST)
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy
+	@$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+
+setup: $(CAN_TEST)
+
+# Never touches DATA_DIR: money lives there.
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(CAN_RUN): requirements.txt | $(PY)
+	@echo 'Installing what the bot needs into $(VENV)…' >&2
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(CAN_TEST): requirements-dev.txt $(CAN_RUN)
+	@echo 'Installing what the tests need into $(VENV)…' >&2
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(PY):
+	@for python in python3 python3.13 python3.12 python3.11; do \
+	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  $$python -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$$python cannot make a virtual environment: install its venv package (on Debian and Ubuntu: apt install python3-venv) and run make again." >&2; \
+	    exit 1; }; \
+	  exec $$python -m venv --clear $(VENV); \
+	done; \
+	echo "Looseline needs Python 3.11 or newer, and found only $$(python3 --version 2>&1 || true): install a newer python3 and run make again." >&2; \
+	exit 1

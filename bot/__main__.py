@@ -1,0 +1,58 @@
+"""python -m bot: the bot and its web app. python -m bot verify: the books proven. python -m bot doctor: the set-up checked."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvloop
+
+from bot import logs
+from bot.app import run
+from bot.config import Config, ConfigError, load
+from bot.doctor import examine
+from bot.verify import verify
+from db.database import DatabaseRefused, DatabaseUnavailable
+from db.embedded import EmbeddedError
+
+BAD_SETTINGS = 2
+
+
+async def serve(config: Config) -> int:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await run(config, stopping)
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Config], Awaitable[int]]] = {"serve": serve, "verify": verify, "doctor": examine}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=COMMANDS, default="serve")
+    command = parser.parse_args().command
+    try:
+        config = load(os.environ, Path(".env"))
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return BAD_SETTINGS
+    logs.configure(config)
+    try:
+        return uvloop.run(_outcome(COMMANDS[command](config)))
+    except (DatabaseRefused, DatabaseUnavailable, EmbeddedError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+async def _outcome(work: Awaitable[int]) -> int:
+    return await work
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,274 @@
+"""The composition root: settings → database → providers → services → chat, web app, workers and timetable."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, fields
+
+from aiogram import Bot, Dispatcher
+from aiogram.client.default import DefaultBotProperties
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
+from aiogram.enums import ParseMode
+from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramRetryAfter, TelegramServerError
+from aiogram.fsm.storage.memory import SimpleEventIsolation
+from aiogram.methods import DeleteWebhook, SetMyCommands, TelegramMethod
+from aiohttp import web
+
+from bot.config import Config
+from bot.fsm import PgStorage
+from bot.jobs import timetable
+from bot.middlewares import RetryReplies, install
+from bot.receiver import Receiver
+from bot.sender import Sender
+from bot.workers import drain
+from db.database import Database
+from db.embedded import AlreadyRunning, Embedded
+from db.models import Language, ProviderName
+from handlers.callbacks import PAID
+from handlers.router import commands, create_router
+from handlers.texts import Texts
+from sandbox import Sandbox
+from sandbox.chat import application as sandbox_pages
+from services.bookkeeping import Bookkeeping
+from services.deposits import Deposits
+from services.health import Health
+from services.inbox import Inbox
+from services.outbox import Outbox
+from services.players import Players
+from services.providers import PaymentProvider
+from services.providers.stripe import Stripe
+from services.providers.yookassa import Receipt, YooKassa
+from services.wallets import Wallets
+from webhooks.app import create_app
+
+logger = logging.getLogger(__name__)
+
+TELEGRAM_SECONDS = 15.0
+DRAIN_SECONDS = 3.0
+INBOX_WORKERS = 4
+REREADING_WORKERS = 8
+SENDERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a handler may ask for by name."""
+
+    players: Players
+    wallets: Wallets
+    deposits: Deposits
+    outbox: Outbox
+    inbox: Inbox
+    bookkeeping: Bookkeeping
+
+
+@asynccontextmanager
+async def open_database(config: Config, *, join: bool = False) -> AsyncIterator[Database]:
+    """The database of DATABASE_URL, else the bundled one, which lives and dies with its process.
+
+    `join`: look into the bundled one also while the bot runs on it.
+    """
+    if config.database_url is not None:
+        async with Database.open(config.database_url.get_secret_value()) as database:
+            yield database
+        return
+    try:
+        embedded = await Embedded.start(config.data_dir)
+    except AlreadyRunning:
+        if not join:
+            raise
+        embedded = await Embedded.attach(config.data_dir)
+    try:
+        async with Database.open(embedded) as database:
+            guard = asyncio.create_task(embedded.keep_running())
+            try:
+                yield database
+            finally:
+                guard.cancel()
+    finally:
+        await embedded.stop()
+
+
+def build_providers(config: Config, world: Sandbox | None) -> dict[ProviderName, PaymentProvider]:
+    """The providers that have keys; in the sandbox its stand-ins take the places of those that have none."""
+    providers: dict[ProviderName, PaymentProvider] = {}
+    if config.stripe_secret_key is not None:
+        providers[ProviderName.STRIPE] = Stripe(
+            config.stripe_secret_key.get_secret_value(),
+            [secret.get_secret_value() for secret in config.stripe_webhook_secret],
+            config.stripe_api_url,
+        )
+    elif world is not None:
+        providers[ProviderName.STRIPE] = Stripe(world.stripe_key, [world.stripe_webhook_secret], world.stripe_url)
+    if config.yookassa_shop_id is not None and config.yookassa_secret_key is not None:
+        receipt = None
+        if config.yookassa_vat_code is not None and config.yookassa_receipt_email is not None:
+            receipt = Receipt(
+                config.yookassa_receipt_email, config.yookassa_vat_code, config.yookassa_tax_system_code
+            )
+        providers[ProviderName.YOOKASSA] = YooKassa(
+            config.yookassa_shop_id,
+            config.yookassa_secret_key.get_secret_value(),
+            config.yookassa_api_url,
+            config.yookassa_networks,
+            receipt,
+        )
+    elif world is not None:
+        providers[ProviderName.YOOKASSA] = YooKassa(
+            world.yookassa_shop, world.yookassa_key, world.yookassa_url, config.yookassa_networks
+        )
+    return providers
+
+
+def build_services(
+    config: Config, database: Database, providers: Mapping[ProviderName, PaymentProvider]
+) -> Services:
+    outbox = Outbox(database, sorted(config.admin_ids))
+    deposits = Deposits(database, outbox, providers)
+    inbox = Inbox(database, outbox, deposits, providers)
+    return Services(
+        players=Players(database, config.default_language),
+        wallets=Wallets(database),
+        deposits=deposits,
+        outbox=outbox,
+        inbox=inbox,
+        bookkeeping=Bookkeeping(database, outbox, inbox),
+    )
+
+
+def build_bot(config: Config, world: Sandbox | None) -> Bot:
+    token = config.telegram_token.get_secret_value() if config.telegram_token else world.bot_token if world else ""
+    address = config.telegram_api_url or (world.telegram_url if world else None)
+    session = AiohttpSession(
+        api=TelegramAPIServer.from_base(address) if address else PRODUCTION, timeout=TELEGRAM_SECONDS
+    )
+    session.middleware(RetryReplies())
+    return Bot(token, session=session, default=DefaultBotProperties(parse_mode=ParseMode.HTML))
+
+
+def build_dispatcher(config: Config, database: Database, services: Services, texts: Texts) -> Dispatcher:
+    dispatcher = Dispatcher(
+        storage=PgStorage(database),
+        # One player's updates run one after another; the database keeps money right without it.
+        events_isolation=SimpleEventIsolation(),
+        disable_fsm=True,
+        texts=texts,
+        admin_ids=tuple(sorted(config.admin_ids)),
+        **{field.name: getattr(services, field.name) for field in fields(services)},
+    )
+    install(dispatcher, services.players, texts)
+    dispatcher.include_router(create_router())
+    return dispatcher
+
+
+async def introduce(bot: Bot, dispatcher: Dispatcher, texts: Texts, *, polling: bool) -> None:
+    """Learns the bot's own name, which links back to the chat need, and tells Telegram what it should know."""
+    me = await bot.me()
+    dispatcher["return_url"] = f"https://t.me/{me.username}?start={PAID}"
+    methods: list[TelegramMethod[bool]] = [
+        SetMyCommands(commands=commands(texts.translator(language)), language_code=language)
+        for language in (None, *Language)
+    ]
+    if polling:
+        methods.append(DeleteWebhook())
+    for method in methods:
+        try:
+            await bot(method)
+        except (TelegramNetworkError, TelegramServerError, TelegramRetryAfter):
+            raise
+        except TelegramAPIError as error:
+            # A menu that is not shown is no reason not to take money.
+            logger.warning("Telegram refused", extra={"method": type(method).__name__, "reason": str(error)})
+
+
+async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Listens; answers the port, which is any free one when 0 was asked for."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_SECONDS)
+    await runner.setup()
+    await web.TCPSite(runner, host, port, backlog=1024).start()
+    return runner, int(runner.addresses[0][1])
+
+
+async def run(config: Config, stopping: asyncio.Event) -> None:
+    """The whole process, until `stopping`: then no new work is taken, what runs is finished, and all is closed."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(config))
+        world = await stack.enter_async_context(Sandbox()) if config.sandbox else None
+        providers = build_providers(config, world)
+        for provider in providers.values():
+            stack.push_async_callback(provider.close)
+        services = build_services(config, database, providers)
+        texts = Texts(timezone=config.timezone, default=config.default_language)
+        bot = build_bot(config, world)
+        stack.push_async_callback(bot.session.close)
+        dispatcher = build_dispatcher(config, database, services, texts)
+        ready = asyncio.Event()
+        polling = config.telegram_mode == "polling"
+        given = config.telegram_webhook_secret
+        secret = given.get_secret_value() if given is not None and not polling else None
+        receiver = Receiver(
+            bot, dispatcher, lambda: introduce(bot, dispatcher, texts, polling=polling), ready.set
+        )
+        app = create_app(
+            inbox=services.inbox,
+            health=Health(database, lambda: receiver.status),
+            proxies=config.trusted_proxies,
+            telegram_secret=secret,
+            feed_update=receiver.feed,
+        )
+        if world is not None:
+            app.add_subapp("/sandbox/", sandbox_pages(world))
+        runner, port = await serve(app, config.host, config.port)
+        stack.push_async_callback(runner.cleanup)
+        address = f"http://{config.host}:{port}"
+        if world is not None:
+            world.bot_url, world.page_url = address, f"{address}/sandbox"
+
+        scheduler = timetable(services.deposits, services.bookkeeping, config.timezone)
+        scheduler.start()
+        stack.callback(scheduler.shutdown, wait=False)
+        sender = Sender(bot, services.outbox, texts, config.default_language)
+        inbox, outbox = services.inbox, services.outbox
+        loops = [
+            *(drain(inbox.act, stopping, inbox.arrived) for _ in range(INBOX_WORKERS)),
+            *(drain(inbox.act_rereading, stopping, inbox.arrived_rereading) for _ in range(REREADING_WORKERS)),
+            *(drain(sender.work, stopping, outbox.added) for _ in range(SENDERS)),
+            drain(services.bookkeeping.work, stopping),
+        ]
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        stack.push_async_callback(_finish, tasks)
+        receive = asyncio.create_task(
+            receiver.poll()
+            if secret is None
+            else receiver.serve_webhook(f"{config.base_url}/telegram/webhook", secret)
+        )
+        stack.push_async_callback(_cancel, receive)
+        announce = asyncio.create_task(_announce(ready, address, sandbox=world is not None))
+        stack.push_async_callback(_cancel, announce)
+        await stopping.wait()
+        logger.info("stopping")
+
+
+async def _announce(ready: asyncio.Event, address: str, *, sandbox: bool) -> None:
+    await ready.wait()
+    sys.stdout.write(f"READY {address}\n")
+    sys.stdout.flush()
+    if sandbox:
+        sys.stderr.write(f"\n  Open {address}/sandbox/ in a browser: the chat, and everybody in it.\n\n")
+
+
+async def _finish(tasks: list[asyncio.Task[None]]) -> None:
+    """Work is in rows: what does not end in time is cut off and done again after the next start."""
+    _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

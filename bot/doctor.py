@@ -1,0 +1,102 @@
+"""python -m bot doctor: what is set up, whether it answers, and what to do when it does not."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from email.utils import parsedate_to_datetime
+from uuid import uuid4
+
+import aiohttp
+from aiogram.exceptions import TelegramAPIError, TelegramUnauthorizedError
+
+from bot.app import build_bot, build_providers, open_database
+from bot.config import Config
+from db.database import DatabaseRefused, DatabaseUnavailable
+from db.embedded import EmbeddedError
+from services.errors import ProviderRejected, ProviderUnknown
+
+SKEW_SECONDS = 60
+SECONDS = 15
+
+
+async def examine(config: Config) -> int:
+    """Prints one line for each thing looked at: `ok` or `fail`, and what to do; 0 when all is well."""
+    well = True
+    async with aclosing(_findings(config)) as findings:
+        async for what, problem in findings:
+            print(f"fail  {what}: {problem}" if problem else f"ok    {what}")
+            well = well and not problem
+    return 0 if well else 1
+
+
+async def _findings(config: Config) -> AsyncIterator[tuple[str, str | None]]:
+    yield "settings", None
+    yield await _database(config)
+    if config.sandbox:
+        yield "sandbox: Telegram and the providers without keys are stand-ins on this machine", None
+    else:
+        async for finding in _telegram(config):
+            yield finding
+    for name, provider in build_providers(config, None).items():
+        try:
+            # A payment that cannot exist: what matters is that the question is answered with our keys.
+            await provider.fetch(f"cs_{uuid4().hex}" if name == "stripe" else str(uuid4()))
+        except ProviderRejected as error:
+            yield provider.label, f"does not accept the keys ({error.reason}): check {name.upper()}_SECRET_KEY"
+        except ProviderUnknown as error:
+            yield provider.label, f"does not answer ({error.reason}): check the network and {name.upper()}_API_URL"
+        else:
+            yield provider.label, None
+        finally:
+            await provider.close()
+    if not config.sandbox:
+        yield await _clock(config)
+
+
+async def _database(config: Config) -> tuple[str, str | None]:
+    what = "database"
+    try:
+        async with open_database(config, join=True) as database:
+            if not database.restricted:
+                what = "database, with one login: only triggers protect the ledger (see docs/operations.md)"
+    except (DatabaseRefused, DatabaseUnavailable, EmbeddedError) as error:
+        return what, str(error)
+    return what, None
+
+
+async def _telegram(config: Config) -> AsyncIterator[tuple[str, str | None]]:
+    bot = build_bot(config, None)
+    try:
+        async with asyncio.timeout(SECONDS):
+            me = await bot.me()
+            yield f"Telegram: @{me.username}", None
+            hook = await bot.get_webhook_info()
+            if config.telegram_mode == "polling" and hook.url:
+                yield "Telegram mode", "a webhook is set, so polling gets nothing: start the bot once, it removes it"
+            elif hook.last_error_message and config.telegram_mode == "webhook":
+                yield "Telegram webhook", f"Telegram cannot deliver ({hook.last_error_message}): check BASE_URL"
+            else:
+                yield f"Telegram mode: {config.telegram_mode}", None
+    except TelegramUnauthorizedError:
+        yield "Telegram", "does not know the token: check TELEGRAM_TOKEN"
+    except (TelegramAPIError, TimeoutError) as error:
+        yield "Telegram", f"does not answer ({type(error).__name__}): check the network and TELEGRAM_API_URL"
+    finally:
+        await bot.session.close()
+
+
+async def _clock(config: Config) -> tuple[str, str | None]:
+    """Signed deliveries carry the sender's time and are refused when ours is far off."""
+    address = config.telegram_api_url or "https://api.telegram.org"
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session,
+            session.get(address, allow_redirects=False) as response,
+        ):
+            skew = abs(parsedate_to_datetime(response.headers["Date"]).timestamp() - time.time())
+    except (aiohttp.ClientError, TimeoutError, KeyError, ValueError) as error:
+        return "clock", f"could not be compared with Telegram's ({type(error).__name__})"
+    if skew > SKEW_SECONDS:
+        return "clock", f"is {skew:.0f} s off: switch time synchronisation on"
+    return "clock", None

@@ -1,0 +1,160 @@
+"""The inbox: what providers delivered, kept until it has been acted on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address
+from uuid import UUID
+
+from asyncpg import Record
+
+from db.database import Tx
+from db.models import ProviderName
+
+ATTEMPTS = 12
+
+_COLUMNS = "id, provider, event_id, event_type, payment_ref, body, lease, attempts"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: int
+    provider: ProviderName
+    event_id: str
+    event_type: str
+    payment_ref: str | None
+    body: bytes
+    lease: UUID | None
+    attempts: int
+
+
+def _event(row: Record) -> Event:
+    return Event(
+        row["id"],
+        ProviderName(row["provider"]),
+        row["event_id"],
+        row["event_type"],
+        row["payment_ref"],
+        row["body"],
+        row["lease"],
+        row["attempts"],
+    )
+
+
+async def store(
+    tx: Tx,
+    *,
+    provider: ProviderName,
+    event_id: str,
+    event_type: str,
+    payment_ref: str | None,
+    rereads: bool,
+    concerns_us: bool,
+    headers: Mapping[str, str],
+    body: bytes,
+    remote: IPv4Address | IPv6Address,
+    verified_by: str,
+) -> bool:
+    """Keeps a delivery; a repeated one is only counted. True when it is new."""
+    return bool(
+        await tx.fetchval(
+            """
+            INSERT INTO webhook_inbox (provider, event_id, event_type, payment_ref, rereads, headers, body, body_sha256,
+                remote_ip, verified_by, state, done_at)
+              VALUES ($1, $2, $3, $4, $5, $6, $7, sha256($7), $8, $9, $10, CASE WHEN $10 = 'ignored' THEN now() END)
+              ON CONFLICT (provider, event_id) DO UPDATE SET deliveries = webhook_inbox.deliveries + 1
+              RETURNING deliveries = 1
+            """,
+            provider,
+            event_id,
+            event_type,
+            payment_ref,
+            rereads,
+            headers,
+            body,
+            remote,
+            verified_by,
+            "queued" if concerns_us else "ignored",
+        )
+    )
+
+
+async def next_event(tx: Tx) -> Event | None:
+    """The next event that can be acted on as it is, locked until this transaction ends."""
+    row = await tx.fetchrow(
+        f"""
+        SELECT {_COLUMNS} FROM webhook_inbox WHERE state = 'queued' AND NOT rereads AND run_at <= now()
+          ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+        """
+    )
+    return None if row is None else _event(row)
+
+
+async def lease_event(tx: Tx, duration: timedelta) -> Event | None:
+    """The next event that must be re-read at its provider first, ours for `duration`; after that anybody's again."""
+    row = await tx.fetchrow(
+        f"""
+        UPDATE webhook_inbox SET lease = gen_random_uuid(), run_at = now() + $1
+          WHERE id = (SELECT id FROM webhook_inbox WHERE state = 'queued' AND rereads AND run_at <= now()
+            ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+          RETURNING {_COLUMNS}
+        """,
+        duration,
+    )
+    return None if row is None else _event(row)
+
+
+async def lock_leased(tx: Tx, event: Event) -> bool:
+    """Locks a leased event to finish it; False when the lease has passed to somebody else or it is finished."""
+    return bool(
+        await tx.fetchval(
+            "SELECT true FROM webhook_inbox WHERE id = $1 AND lease = $2 AND state = 'queued' FOR UPDATE",
+            event.id,
+            event.lease,
+        )
+    )
+
+
+async def finish(tx: Tx, event_id: int, *, ignored: bool, note: str | None = None) -> None:
+    await tx.execute(
+        "UPDATE webhook_inbox SET state = $2, last_error = $3, lease = NULL, done_at = now() WHERE id = $1",
+        event_id,
+        "ignored" if ignored else "done",
+        note,
+    )
+
+
+async def put_off(tx: Tx, event: Event, error: str) -> bool:
+    """Counts a failed attempt and tries again later (2ⁿ s ± 20 %, at most 6 h). True when it was the last: now dead."""
+    state = await tx.fetchval(
+        """
+        UPDATE webhook_inbox
+          SET attempts = attempts + 1, last_error = $2, lease = NULL,
+              state = CASE WHEN attempts + 1 >= $3 THEN 'dead' ELSE state END,
+              run_at = now() + least(interval '6 h', interval '1 s' * 2 ^ attempts) * (0.8 + random() * 0.4)
+          WHERE id = $1 AND state = 'queued' AND lease IS NOT DISTINCT FROM $4 RETURNING state
+        """,
+        event.id,
+        error,
+        ATTEMPTS,
+        event.lease,
+    )
+    return state == "dead"
+
+
+async def oldest_age(tx: Tx) -> float:
+    """Age in seconds of the oldest event that is due and not acted on; 0 when there is none."""
+    return float(
+        await tx.fetchval(
+            "SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0) FROM webhook_inbox"
+            " WHERE state = 'queued' AND run_at <= now()"
+        )
+    )
+
+
+async def empty_old_bodies(tx: Tx, age: timedelta) -> None:
+    """Bodies hold personal data and are not needed after a while; the hash and the facts stay."""
+    await tx.execute(
+        "UPDATE webhook_inbox SET body = '' WHERE received_at < now() - $1::interval AND body <> '' AND state IN ('done', 'ignored')",
+        age,
+    )

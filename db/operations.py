@@ -1,0 +1,219 @@
+"""Operations: what a player asked for and how far a provider got with it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from asyncpg import Record
+
+from db.database import Tx
+from db.models import Language, Operation, OperationKind, OperationStatus, ProviderName
+from db.money import Money
+
+_COLUMNS = """\
+  operation_id, public_id, user_id, operation_type, provider, currency, amount_minor, received_minor, status,
+  provider_ref, payment_ref, pay_url, return_url, language, reason, message_id, created_at, expires_at, completed_at"""
+
+
+def _operation(row: Record) -> Operation:
+    received = row["received_minor"]
+    return Operation(
+        id=row["operation_id"],
+        public_id=row["public_id"],
+        player_id=row["user_id"],
+        kind=OperationKind(row["operation_type"]),
+        provider=ProviderName(row["provider"]),
+        amount=Money(row["amount_minor"], row["currency"]),
+        received=None if received is None else Money(received, row["currency"]),
+        status=OperationStatus(row["status"]),
+        provider_ref=row["provider_ref"],
+        payment_ref=row["payment_ref"],
+        pay_url=row["pay_url"],
+        reason=row["reason"],
+        return_url=row["return_url"],
+        language=Language(row["language"]),
+        message_id=row["message_id"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        completed_at=row["completed_at"],
+    )
+
+
+async def create_deposit(
+    tx: Tx,
+    *,
+    player_id: int,
+    language: Language,
+    provider: ProviderName,
+    amount: Money,
+    request_key: str,
+    return_url: str,
+    lifetime: timedelta,
+    first_check: timedelta,
+) -> Operation:
+    """A new deposit, or the one that this wish has made already. Its id is appended to the return address."""
+    row = await tx.fetchrow(
+        f"""
+        INSERT INTO wallet_operations (user_id, operation_type, provider, currency, exponent, amount_minor, request_key,
+            return_url, language, actor, next_check_at, expires_at)
+          SELECT $1, 'deposit', $2, code, exponent, $4, $5, $6, $7, 'player', now() + $9, now() + $8
+            FROM currency WHERE code = $3
+          ON CONFLICT (user_id, request_key) DO NOTHING
+          RETURNING {_COLUMNS}
+        """,
+        player_id,
+        provider,
+        amount.currency,
+        amount.minor,
+        request_key,
+        return_url,
+        language,
+        lifetime,
+        first_check,
+    )
+    if row is None:
+        row = await tx.fetchrow(
+            f"SELECT {_COLUMNS} FROM wallet_operations WHERE user_id = $1 AND request_key = $2", player_id, request_key
+        )
+    return _operation(row)
+
+
+async def opened(tx: Tx, operation_id: int, *, ref: str, url: str, next_check: timedelta) -> Operation:
+    """The provider made it: its reference and link. An operation that has moved on meanwhile only keeps the reference."""
+    row = await tx.fetchrow(
+        f"""
+        UPDATE wallet_operations SET provider_ref = coalesce(provider_ref, $2), pay_url = coalesce(pay_url, $3),
+            status = CASE WHEN status IN ('created', 'unknown') THEN 'pending' ELSE status END,
+            next_check_at = CASE WHEN status IN ('created', 'unknown', 'pending') THEN now() + $4 ELSE next_check_at END
+          WHERE operation_id = $1 RETURNING {_COLUMNS}
+        """,
+        operation_id,
+        ref,
+        url,
+        next_check,
+    )
+    return _operation(row)
+
+
+async def outcome_unknown(tx: Tx, operation_id: int, *, next_check: timedelta) -> Operation:
+    """The provider did not answer: ask again soon. Changes nothing once an answer has come another way."""
+    row = await tx.fetchrow(
+        f"""
+        UPDATE wallet_operations SET status = CASE WHEN status = 'created' THEN 'unknown' ELSE status END,
+            next_check_at = CASE WHEN status IN ('created', 'unknown') THEN now() + $2 ELSE next_check_at END
+          WHERE operation_id = $1 RETURNING {_COLUMNS}
+        """,
+        operation_id,
+        next_check,
+    )
+    return _operation(row)
+
+
+async def get(tx: Tx, operation_id: int) -> Operation | None:
+    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM wallet_operations WHERE operation_id = $1", operation_id)
+    return None if row is None else _operation(row)
+
+
+async def show_in(tx: Tx, operation_id: int, message_id: int) -> Operation:
+    row = await tx.fetchrow(
+        f"UPDATE wallet_operations SET message_id = $2 WHERE operation_id = $1 RETURNING {_COLUMNS}",
+        operation_id,
+        message_id,
+    )
+    return _operation(row)
+
+
+async def lock(
+    tx: Tx, provider: ProviderName, *, public_id: UUID | None, refs: Sequence[str]
+) -> tuple[Operation, int] | None:
+    """The provider's operation and its player's chat, locked: by our id when the provider names it, else by reference."""
+    found = "public_id = $2" if public_id else "(provider_ref = ANY($2) OR payment_ref = ANY($2))"
+    row = await tx.fetchrow(
+        f"""
+        SELECT {_COLUMNS}, (SELECT u.telegram_id FROM users u WHERE u.id = user_id) AS chat_id
+          FROM wallet_operations WHERE provider = $1 AND {found} LIMIT 1 FOR UPDATE
+        """,
+        provider,
+        public_id or list(refs),
+    )
+    return None if row is None else (_operation(row), row["chat_id"])
+
+
+async def complete(
+    tx: Tx, operation_id: int, *, payment_ref: str, received: Money, completed_at: datetime, actor: str
+) -> Money:
+    """Marks a deposit as paid. Answers the player's available money in that currency, as it is now."""
+    available = await tx.fetchval(
+        """
+        UPDATE wallet_operations o
+          SET status = 'completed', payment_ref = $2, received_minor = $3, completed_at = $4, actor = $5, reason = NULL,
+              next_check_at = NULL
+          WHERE operation_id = $1
+          RETURNING (SELECT b.available_minor FROM users_balance b WHERE b.user_id = o.user_id AND b.currency = o.currency)
+        """,
+        operation_id,
+        payment_ref,
+        received.minor,
+        completed_at,
+        actor,
+    )
+    return Money(available, received.currency)
+
+
+async def close(tx: Tx, operation_id: int, status: OperationStatus, *, reason: str | None, actor: str) -> None:
+    """Ends an operation without money; there is nothing left to ask the provider."""
+    await tx.execute(
+        "UPDATE wallet_operations SET status = $2, reason = coalesce($3, reason), actor = $4, next_check_at = NULL"
+        " WHERE operation_id = $1",
+        operation_id,
+        status,
+        reason,
+        actor,
+    )
+
+
+async def review(tx: Tx, operation_id: int, *, payment_ref: str, actor: str) -> None:
+    """Money came, but not what was asked for: an admin decides."""
+    await tx.execute(
+        "UPDATE wallet_operations SET status = 'review', payment_ref = $2, actor = $3, next_check_at = NULL"
+        " WHERE operation_id = $1",
+        operation_id,
+        payment_ref,
+        actor,
+    )
+
+
+async def note_decline(tx: Tx, operation_id: int, reason: str | None) -> None:
+    """A bank said no, but the page is still open: the player may pay another way."""
+    await tx.execute("UPDATE wallet_operations SET reason = $2 WHERE operation_id = $1", operation_id, reason)
+
+
+async def claim_due(tx: Tx, limit: int) -> list[tuple[Operation, int]]:
+    """Operations to ask the provider about, with their chats. Each is put off, so a crash only delays the question."""
+    rows = await tx.fetch(
+        f"""
+        UPDATE wallet_operations o
+          SET checks = checks + 1,
+              next_check_at = now() + greatest(interval '30 s', least((now() - o.created_at) / 4, interval '10 min'))
+          WHERE operation_id IN (
+            SELECT operation_id FROM wallet_operations WHERE next_check_at <= now()
+              ORDER BY next_check_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+          RETURNING {_COLUMNS}, (SELECT u.telegram_id FROM users u WHERE u.id = o.user_id) AS chat_id
+        """,
+        limit,
+    )
+    return [(_operation(row), row["chat_id"]) for row in rows]
+
+
+async def claim_check(tx: Tx, operation_id: int, *, pause: timedelta) -> bool:
+    """Takes the right to ask the provider now; False when somebody asked less than `pause` ago."""
+    return bool(
+        await tx.fetchval(
+            """
+            UPDATE wallet_operations SET checks = checks + 1, checked_at = now()
+              WHERE operation_id = $1 AND (checked_at IS NULL OR checked_at <= now() - $2::interval) RETURNING true
+            """,
+            operation_id,
+            pause,
+        )
+    )

@@ -1,0 +1,149 @@
+"""The outbox: what people will be told. A row is written in the transaction of the fact it tells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from asyncpg import Record
+
+from db.database import Tx
+from db.models import Language
+
+# Telegram may be away for hours and the news is still news; a message that cannot be sent for a day is given up.
+GIVE_UP_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to one chat. `key` makes it unique for ever; `edits` names the message to change instead of sending."""
+
+    key: str
+    chat_id: int
+    text_id: str
+    arguments: Mapping[str, object]
+    edits: int | None = None
+    priority: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    id: int
+    lease: UUID
+    chat_id: int
+    text_id: str
+    arguments: Mapping[str, object]
+    edits: int | None
+    language: Language | None
+    attempts: int
+
+
+def _claimed(row: Record) -> Claimed:
+    return Claimed(
+        row["id"],
+        row["lease"],
+        row["chat_id"],
+        row["text_id"],
+        row["arguments"],
+        row["edits"],
+        None if row["language"] is None else Language(row["language"]),
+        row["attempts"],
+    )
+
+
+async def add(tx: Tx, notices: Sequence[Notice]) -> None:
+    """Adds messages; one whose key was ever used is not added again."""
+    await tx.execute(
+        """
+        INSERT INTO outbox (dedupe_key, chat_id, text_id, arguments, edits, priority)
+          SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::jsonb[], $5::bigint[], $6::smallint[])
+          ON CONFLICT (dedupe_key) DO NOTHING
+        """,
+        [notice.key for notice in notices],
+        [notice.chat_id for notice in notices],
+        [notice.text_id for notice in notices],
+        [dict(notice.arguments) for notice in notices],
+        [notice.edits for notice in notices],
+        [notice.priority for notice in notices],
+    )
+
+
+async def claim(tx: Tx, duration: timedelta) -> Claimed | None:
+    """The most urgent message that is due, ours for `duration`. A chat's messages of one priority keep their order."""
+    row = await tx.fetchrow(
+        """
+        UPDATE outbox o SET lease = gen_random_uuid(), attempts = attempts + 1, run_at = now() + $1
+          WHERE id = (
+            SELECT id FROM outbox due WHERE state = 'queued' AND run_at <= now()
+              AND NOT EXISTS (SELECT FROM outbox earlier WHERE earlier.state = 'queued' AND earlier.chat_id = due.chat_id
+                AND earlier.priority = due.priority AND earlier.id < due.id)
+            ORDER BY priority, run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+          RETURNING id, lease, chat_id, text_id, arguments, edits, attempts,
+            (SELECT u.language FROM users u WHERE u.telegram_id = o.chat_id) AS language
+        """,
+        duration,
+    )
+    return None if row is None else _claimed(row)
+
+
+async def sent(tx: Tx, message: Claimed, telegram_message_id: int | None) -> None:
+    await tx.execute(
+        "UPDATE outbox SET state = 'sent', telegram_message_id = $3, lease = NULL, done_at = now(), last_error = NULL"
+        " WHERE id = $1 AND lease = $2",
+        message.id,
+        message.lease,
+        telegram_message_id,
+    )
+
+
+async def put_off(tx: Tx, message: Claimed, error: str, delay: timedelta) -> bool:
+    """Tries again after `delay`. True when it has been tried for too long: now dead."""
+    state = await tx.fetchval(
+        """
+        UPDATE outbox SET run_at = now() + $4, last_error = $3, lease = NULL,
+            state = CASE WHEN created_at < now() - $5::interval THEN 'dead' ELSE state END
+          WHERE id = $1 AND lease = $2 RETURNING state
+        """,
+        message.id,
+        message.lease,
+        error,
+        delay,
+        GIVE_UP_AFTER,
+    )
+    return state == "dead"
+
+
+async def give_up(tx: Tx, message: Claimed, error: str) -> None:
+    await tx.execute(
+        "UPDATE outbox SET state = 'dead', last_error = $3, lease = NULL, done_at = now() WHERE id = $1 AND lease = $2",
+        message.id,
+        message.lease,
+        error,
+    )
+
+
+async def give_up_chat(tx: Tx, chat_id: int, error: str) -> None:
+    """Nothing that waits for this chat can be delivered."""
+    await tx.execute(
+        "UPDATE outbox SET state = 'dead', last_error = $2, lease = NULL, done_at = now()"
+        " WHERE chat_id = $1 AND state = 'queued'",
+        chat_id,
+        error,
+    )
+
+
+async def move_chat(tx: Tx, old: int, new: int) -> None:
+    """A group became a supergroup and has a new id."""
+    await tx.execute(
+        "UPDATE outbox SET chat_id = $2, run_at = now(), lease = NULL WHERE chat_id = $1 AND state = 'queued'", old, new
+    )
+
+
+async def oldest_age(tx: Tx) -> float:
+    """Age in seconds of the oldest message that is due and not sent; 0 when there is none."""
+    return float(
+        await tx.fetchval(
+            "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox"
+            " WHERE state = 'queued' AND run_at <= now()"
+        )
+    )

@@ -1,0 +1,191 @@
+"""Paying in: provider, amount, link, and how it ended."""
+
+import secrets
+
+from aiogram import F, Router
+from aiogram.filters import Command, CommandObject, CommandStart
+from aiogram.fsm.context import FSMContext
+from aiogram.types import CallbackQuery, Message
+
+from db.models import Operation, OperationStatus, Player, ProviderName
+from db.money import Money
+from handlers import keyboards
+from handlers.callbacks import PAID, Check, Choose, Leave, Open, Pay, Place, Type, is_paid
+from handlers.screen import Screen
+from handlers.states import Typing
+from handlers.texts import Translate
+from services.deposits import OPEN, Deposits
+
+
+def create_router() -> Router:
+    router = Router(name="deposits")
+    router.message.register(providers, Command("deposit", ignore_case=True))
+    router.callback_query.register(providers, Open.filter(F.place == Place.DEPOSIT))
+    router.callback_query.register(amounts, Choose.filter())
+    router.callback_query.register(ask_amount, Type.filter())
+    router.message.register(pay_typed, Typing.amount, ~F.text.startswith("/"))
+    router.callback_query.register(pay_pressed, Pay.filter())
+    router.callback_query.register(check, Check.filter())
+    router.callback_query.register(leave, Leave.filter())
+    router.message.register(come_back, CommandStart(ignore_case=True, magic=is_paid))
+    return router
+
+
+async def providers(event: Message | CallbackQuery, screen: Screen, deposits: Deposits, t: Translate) -> None:
+    if offers := deposits.offers():
+        await screen.show(t("deposit-providers"), keyboards.providers(t, offers))
+    else:
+        await screen.show(t("deposit-none"), keyboards.to_menu(t))
+
+
+async def amounts(
+    query: CallbackQuery, callback_data: Choose, screen: Screen, deposits: Deposits, t: Translate
+) -> None:
+    offer = deposits.offer(callback_data.provider, callback_data.currency)
+    text = t(
+        "deposit-amounts",
+        provider=offer.label,
+        currency=offer.currency,
+        minimum=offer.minimum,
+        maximum=offer.maximum,
+    )
+    await screen.show(text, keyboards.amounts(t, offer, deposits.offers(), nonce=secrets.token_urlsafe(6)))
+
+
+async def ask_amount(
+    query: CallbackQuery,
+    callback_data: Type,
+    screen: Screen,
+    state: FSMContext,
+    deposits: Deposits,
+    t: Translate,
+) -> None:
+    offer = deposits.offer(callback_data.provider, callback_data.currency)
+    await state.set_state(Typing.amount)
+    await state.set_data({"provider": offer.provider, "currency": offer.currency})
+    text = t(
+        "deposit-type-amount",
+        provider=offer.label,
+        currency=offer.currency,
+        minimum=offer.minimum,
+        maximum=offer.maximum,
+    )
+    await screen.show(text, keyboards.cancel(t))
+
+
+async def pay_typed(
+    message: Message,
+    screen: Screen,
+    state: FSMContext,
+    player: Player,
+    deposits: Deposits,
+    t: Translate,
+    return_url: str,
+) -> None:
+    asked = await state.get_data()
+    provider = ProviderName(asked["provider"])
+    amount = deposits.parse(provider, asked["currency"], message.text or "")
+    key = f"{message.chat.id}:{message.message_id}"
+    await _pay(screen, player, deposits, t, provider, amount, key, return_url)
+    await state.clear()
+
+
+async def pay_pressed(
+    query: CallbackQuery,
+    callback_data: Pay,
+    screen: Screen,
+    player: Player,
+    deposits: Deposits,
+    t: Translate,
+    return_url: str,
+) -> None:
+    # The amount belongs to the key: two different buttons of one keyboard are two wishes.
+    key = f"{callback_data.nonce}:{callback_data.minor}"
+    await _pay(screen, player, deposits, t, callback_data.provider, callback_data.amount, key, return_url)
+
+
+async def _pay(
+    screen: Screen,
+    player: Player,
+    deposits: Deposits,
+    t: Translate,
+    provider: ProviderName,
+    amount: Money,
+    request_key: str,
+    return_url: str,
+) -> None:
+    await screen.show(t("deposit-creating", provider=provider, amount=amount))
+    operation = await deposits.start(player, provider, amount, request_key=request_key, return_url=return_url)
+    message_id = await _show(screen, t, operation)
+    if operation.status is OperationStatus.PENDING:
+        operation = await deposits.shown(player, operation.id, message_id)
+        if (
+            operation.status is not OperationStatus.PENDING
+        ):  # paid before we knew which message shows the link
+            await _show(screen, t, operation)
+
+
+async def check(
+    query: CallbackQuery,
+    callback_data: Check,
+    screen: Screen,
+    player: Player,
+    deposits: Deposits,
+    t: Translate,
+) -> None:
+    operation = await deposits.check(player, callback_data.operation)
+    if operation.status not in OPEN:
+        await _show(screen, t, operation)
+    elif operation.reason is None:
+        await screen.toast(t("deposit-still-pending", provider=operation.provider), alert=True)
+    else:
+        await screen.toast(
+            t("deposit-declined", provider=operation.provider, reason=operation.reason), alert=True
+        )
+
+
+async def come_back(
+    message: Message, command: CommandObject, screen: Screen, player: Player, deposits: Deposits, t: Translate
+) -> None:
+    """From the payment page: what the page said is not a payment, so the provider is asked."""
+    operation = await deposits.check(player, int((command.args or "").removeprefix(PAID)))
+    if operation.status in OPEN:
+        text = t("deposit-checking", provider=operation.provider, amount=operation.amount, id=operation.id)
+        await screen.show(text, keyboards.check(t, operation.id))
+    else:
+        await screen.show(_ended(t, operation), keyboards.balance(t, below=True))
+
+
+async def leave(query: CallbackQuery, callback_data: Leave, screen: Screen, t: Translate) -> None:
+    await screen.show(t("deposit-left"), keyboards.check(t, callback_data.operation))
+
+
+async def _show(screen: Screen, t: Translate, operation: Operation) -> int:
+    """Where a deposit stands and what can be done about it. How it ended, the outbox says in these words."""
+    if operation.status not in OPEN:
+        return await screen.show(_ended(t, operation))
+    if operation.pay_url is None:
+        text = t("deposit-unanswered", provider=operation.provider, amount=operation.amount, id=operation.id)
+        return await screen.show(text, keyboards.to_menu(t, below=True))
+    text = t(
+        "deposit-link",
+        provider=operation.provider,
+        amount=operation.amount,
+        until=operation.expires_at,
+        id=operation.id,
+    )
+    return await screen.show(text, keyboards.pay(t, operation.amount, operation.pay_url, operation.id))
+
+
+def _ended(t: Translate, operation: Operation) -> str:
+    text_id = {
+        OperationStatus.COMPLETED: "deposit-closed-paid",
+        OperationStatus.REVIEW: "deposit-closed-review",
+    }.get(operation.status, "deposit-closed-failed")
+    return t(
+        text_id,
+        provider=operation.provider,
+        amount=operation.amount,
+        reason=operation.reason or "other",
+        id=operation.id,
+    )

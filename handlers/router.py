@@ -1,0 +1,106 @@
+"""All routers in their order, and what holds for every message and button."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiogram import Bot, F, Router
+from aiogram.enums import ChatType
+from aiogram.filters import Command
+from aiogram.fsm.context import FSMContext
+from aiogram.types import BotCommand, CallbackQuery, Message, TelegramObject
+
+from handlers import deposits, errors, history, keyboards, settings, start, wallet
+from handlers import help as help_page
+from handlers.callbacks import Open
+from handlers.screen import Screen
+from handlers.texts import Translate
+
+COMMANDS = ("menu", "balance", "deposit", "history", "settings", "help", "paysupport")
+"""What Telegram's own menu lists."""
+
+PRIVATE = F.chat.type == ChatType.PRIVATE
+
+
+def create_router() -> Router:
+    router = Router(name="root")
+    router.message.middleware(leave_flow)
+    router.callback_query.middleware(leave_flow)
+    router.callback_query.middleware(keep_message)
+    private = Router(name="private")
+    private.message.filter(PRIVATE)
+    private.callback_query.filter(F.message.chat.type == ChatType.PRIVATE)
+    private.include_routers(
+        start.create_router(),
+        settings.create_router(),
+        help_page.create_router(),
+        start.create_gate(),
+        start.create_menu_router(),
+        wallet.create_router(),
+        deposits.create_router(),
+        history.create_router(),
+        _create_last(),
+    )
+    router.include_routers(errors.create_router(), private, _create_elsewhere())
+    return router
+
+
+def _create_last() -> Router:
+    """What nobody else understood."""
+    router = Router(name="last")
+    router.message.register(unknown_command, F.text.startswith("/"))
+    router.message.register(unknown_message)
+    return router
+
+
+def _create_elsewhere() -> Router:
+    """Groups, where money is not talked about, and buttons that lead nowhere."""
+    router = Router(name="elsewhere")
+    router.message.register(only_private, ~PRIVATE, Command("start", *COMMANDS, ignore_case=True))
+    router.callback_query.register(stale)
+    return router
+
+
+def commands(t: Translate) -> list[BotCommand]:
+    return [BotCommand(command=command, description=t(f"command-{command}")) for command in COMMANDS]
+
+
+async def leave_flow(
+    handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+    event: TelegramObject,
+    data: dict[str, Any],
+) -> Any:
+    """A command or a button is no answer to a question: what is typed later must not land in it any more."""
+    typed = isinstance(event, Message) and not (event.text or "").startswith("/")
+    if data.get("raw_state") is not None and not typed:
+        state: FSMContext = data["state"]
+        await state.clear()
+    return await handler(event, data)
+
+
+async def keep_message(
+    handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+    event: TelegramObject,
+    data: dict[str, Any],
+) -> Any:
+    opened = data.get("callback_data")
+    if isinstance(opened, Open) and opened.below:
+        screen: Screen = data["screen"]
+        screen.below()
+    return await handler(event, data)
+
+
+async def unknown_command(message: Message, screen: Screen, t: Translate) -> None:
+    await screen.show(t("unknown-command"), keyboards.menu(t))
+
+
+async def unknown_message(message: Message, screen: Screen, t: Translate) -> None:
+    await screen.show(t("unknown-message"), keyboards.menu(t))
+
+
+async def only_private(message: Message, bot: Bot, t: Translate) -> None:
+    username = (await bot.me()).username or ""
+    await message.reply(t("only-private"), reply_markup=keyboards.private(t, username))
+
+
+async def stale(query: CallbackQuery, screen: Screen, t: Translate) -> None:
+    await screen.toast(t("stale-button"), alert=True)

@@ -1,0 +1,88 @@
+"""The first meeting: age and rules, the language, the main menu."""
+
+from aiogram import F, Router
+from aiogram.enums import ChatMemberStatus, ChatType
+from aiogram.filters import Command, CommandObject, CommandStart, MagicData
+from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, User
+
+from db.models import Player
+from handlers import keyboards
+from handlers.callbacks import Accept, Open, Place, is_paid
+from handlers.screen import Screen
+from handlers.texts import Translate
+from services.players import Players
+
+
+def create_router() -> Router:
+    router = Router(name="start")
+    router.message.register(start, CommandStart(ignore_case=True, magic=~is_paid))
+    router.callback_query.register(accept, Accept.filter())
+    router.callback_query.register(read_rules, Open.filter(F.place == Place.RULES))
+    router.my_chat_member.register(membership, F.chat.type == ChatType.PRIVATE)
+    return router
+
+
+def create_gate() -> Router:
+    """Takes everything a player asks for before accepting the rules; stands before the routers of money."""
+    router = Router(name="gate")
+    not_accepted = MagicData(F.player.accepted_at.is_(None))
+    router.message.register(ask, not_accepted)
+    router.callback_query.register(ask, not_accepted)
+    return router
+
+
+def create_menu_router() -> Router:
+    router = Router(name="menu")
+    router.message.register(menu, Command("menu", ignore_case=True))
+    router.callback_query.register(menu, Open.filter(F.place == Place.MENU))
+    return router
+
+
+async def start(
+    message: Message,
+    command: CommandObject,
+    event_from_user: User,
+    screen: Screen,
+    player: Player,
+    players: Players,
+    t: Translate,
+) -> None:
+    await players.start(player, command.args)
+    if player.accepted_at is None:
+        await ask(message, screen, t)
+    else:
+        await welcome(screen, t, event_from_user)
+
+
+async def accept(
+    query: CallbackQuery,
+    event_from_user: User,
+    screen: Screen,
+    player: Player,
+    players: Players,
+    t: Translate,
+) -> None:
+    await players.accept_rules(player)
+    await welcome(screen, t, event_from_user)
+
+
+async def welcome(screen: Screen, t: Translate, user: User) -> None:
+    await screen.show(t("welcome", name=user.full_name), keyboards.menu(t))
+
+
+async def ask(event: Message | CallbackQuery, screen: Screen, t: Translate) -> None:
+    await screen.show(t("rules-short"), keyboards.rules(t))
+
+
+async def read_rules(query: CallbackQuery, screen: Screen, player: Player, t: Translate) -> None:
+    keyboard = keyboards.accept(t) if player.accepted_at is None else keyboards.to_menu(t)
+    await screen.show(t("rules"), keyboard)
+
+
+async def menu(event: Message | CallbackQuery, screen: Screen, t: Translate) -> None:
+    await screen.show(t("menu"), keyboards.menu(t))
+
+
+async def membership(update: ChatMemberUpdated, players: Players) -> None:
+    """Telegram says that the player blocked or unblocked the bot."""
+    await players.reachable(update.from_user.id, update.new_chat_member.status == ChatMemberStatus.MEMBER)

@@ -1,0 +1,81 @@
+"""Every word people see: looked up in locales/, with the values put in ready to be shown as HTML."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from fluent.runtime import FluentBundle, FluentResource
+from fluent.runtime.types import FluentType, fluent_number
+from fluent.syntax.ast import Junk
+
+from db.models import Language
+from db.money import Money
+
+Value = Money | datetime | str | int
+
+# Names come with up to thousands of characters, a message has room for 4,096.
+_LONGEST = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Translate:
+    """The texts of one language."""
+
+    language: Language
+    _bundle: FluentBundle
+    _timezone: ZoneInfo
+
+    def __call__(self, text_id: str, /, **arguments: Value) -> str:
+        """The text as HTML. Raises LookupError when there is no such text, or an argument is missing."""
+        message = self._bundle.get_message(text_id)
+        shown = {name: self._shown(value) for name, value in arguments.items()}
+        text, problems = self._bundle.format_pattern(message.value, shown) if message.value else (None, [])
+        if problems or not isinstance(text, str):
+            raise LookupError(f"{text_id} in {self.language}: {problems}")
+        return text
+
+    def _shown(self, value: Value) -> FluentType | str:
+        match value:
+            case datetime():
+                return value.astimezone(self._timezone).strftime("%d.%m.%Y %H:%M")
+            case Money():
+                return str(value)
+            case int():
+                return fluent_number(value, useGrouping=False)
+            case _:
+                return escape(value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…")
+
+
+class Texts:
+    """Both languages, read once. `default` is for people whose language we do not speak."""
+
+    def __init__(self, *, timezone: ZoneInfo, default: Language) -> None:
+        self._translators = {
+            language: Translate(language, _bundle(language), timezone) for language in Language
+        }
+        self._default = default
+
+    def translator(self, language: Language | None) -> Translate:
+        return self._translators[language or self._default]
+
+    def guess(self, language_code: str | None) -> Translate:
+        """For somebody of whom only Telegram's language code is known."""
+        spoken = (language_code or "").partition("-")[0].lower()
+        return self.translator(Language(spoken) if spoken in set(Language) else None)
+
+
+def signed(money: Money) -> str:
+    """A change of a balance: `+50.00 USD`, `-20.00 USD`."""
+    return f"+{money}" if money.minor > 0 else str(money)
+
+
+def _bundle(language: Language) -> FluentBundle:
+    source = Path(__file__).with_name("locales") / f"{language}.ftl"
+    resource = FluentResource(source.read_text(encoding="utf-8"))
+    if junk := [entry for entry in resource.body if isinstance(entry, Junk)]:
+        raise ValueError(f"{source.name} cannot be read: {junk[0].content}")
+    bundle = FluentBundle([language], use_isolating=False)
+    bundle.add_resource(resource)
+    return bundle

@@ -1,0 +1,295 @@
+"""The pages for people: the chat in the browser and the providers' payment pages. Loopback only."""
+
+import asyncio
+import ipaddress
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from aiohttp import WSCloseCode, web
+from aiohttp.typedefs import Handler
+
+from sandbox.deliveries import WEBHOOKS, Webhook
+from sandbox.telegram import MEGABYTE
+
+if TYPE_CHECKING:
+    from sandbox.world import Sandbox
+
+Json = dict[str, Any]
+
+PAGE = Path(__file__).parent / "page"
+STATIC = {
+    "chat.js": "text/javascript",
+    "chat.css": "text/css",
+    "pay.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """404 for anybody but this machine, for foreign host names (DNS rebinding) and for other sites' pages."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    origin = request.headers.get("Origin")
+    ours = (
+        peer is not None
+        and _loopback(peer[0])
+        and _loopback(urlsplit(f"//{request.host}").hostname or "")
+        and (origin is None or urlsplit(origin).netloc == request.host)
+    )
+    if not ours:
+        raise web.HTTPNotFound
+    return await handler(request)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def application(world: "Sandbox") -> web.Application:
+    """The pages as a sub-application: `app.add_subapp("/sandbox/", application(world))`."""
+    pages = Pages(world)
+    app = web.Application(client_max_size=60 * MEGABYTE, middlewares=[guard])
+    app.add_routes(
+        [
+            web.get("/", pages.index),
+            web.get("/live", pages.live),
+            web.post("/do/{action}", pages.act),
+            web.post("/upload/{person}", pages.upload),
+            web.get("/file/{id}", pages.file),
+            web.get("/{provider:stripe|yookassa}/pay/{ref}", pages.payment),
+            web.post("/{provider:stripe|yookassa}/pay/{ref}", pages.pay),
+            web.get("/{name}", pages.static),
+        ]
+    )
+    app.cleanup_ctx.append(pages.running)
+    app.on_shutdown.append(pages.close)
+    return app
+
+
+class Pages:
+    def __init__(self, world: "Sandbox") -> None:
+        self._world = world
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._payments: set[asyncio.Task[None]] = set()
+
+    async def running(self, app: web.Application) -> AsyncIterator[None]:
+        yield
+        await asyncio.gather(*self._payments, return_exceptions=True)
+
+    async def close(self, app: web.Application) -> None:
+        for socket in list(self._sockets):
+            await socket.close(code=WSCloseCode.GOING_AWAY)
+
+    # The chat
+
+    async def index(self, request: web.Request) -> web.Response:
+        return web.Response(text=_page("index.html"), content_type="text/html", headers=HEADERS)
+
+    async def static(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in STATIC:
+            raise web.HTTPNotFound
+        return web.Response(text=_page(name), content_type=STATIC[name], headers=HEADERS)
+
+    async def live(self, request: web.Request) -> web.WebSocketResponse:
+        """Everything so far, then everything that happens."""
+        socket = web.WebSocketResponse(heartbeat=30)
+        await socket.prepare(request)
+        feed: asyncio.Queue[Json] = asyncio.Queue()
+        feed.put_nowait(self._everything())
+        self._world.feeds.add(feed)
+        self._sockets.add(socket)
+        sending = asyncio.create_task(self._send(socket, feed))
+        try:
+            async for _ in socket:
+                pass
+        finally:
+            self._world.feeds.discard(feed)
+            self._sockets.discard(socket)
+            sending.cancel()
+        return socket
+
+    async def _send(self, socket: web.WebSocketResponse, feed: asyncio.Queue[Json]) -> None:
+        with suppress(ConnectionError):
+            while True:
+                await socket.send_json(await feed.get())
+
+    def _everything(self) -> Json:
+        telegram = self._world.telegram
+        people = telegram.people.values()
+        return {
+            "everything": {
+                "bot": {
+                    "name": telegram.me["first_name"],
+                    "username": telegram.me["username"],
+                    "about": telegram.description,
+                },
+                "people": [telegram.profile(person) for person in people],
+                "messages": [
+                    telegram.view(person, message) for person in people for message in person.messages[-300:]
+                ],
+                "deliveries": [asdict(attempt) for attempt in list(self._world.deliveries.log)[-30:]],
+            }
+        }
+
+    async def act(self, request: web.Request) -> web.Response:
+        """say(person, text), press(person, message, data), block(person), unblock(person); seen over live."""
+        try:
+            asked = json.loads(await request.read())
+            person = self._world.telegram.people[asked["person"]]
+            match request.match_info["action"]:
+                case "say":
+                    person.write(str(asked["text"])[:4096])
+                case "press":
+                    message = person.find(asked["message"])
+                    query = person.press(str(asked["data"]), message) if message else None
+                    return web.json_response({"query": query})
+                case "block":
+                    person.block()
+                case "unblock":
+                    person.unblock()
+                case _:
+                    raise web.HTTPNotFound
+        except (ValueError, TypeError, LookupError):
+            raise web.HTTPBadRequest from None
+        return web.json_response({})
+
+    async def upload(self, request: web.Request) -> web.Response:
+        person = self._world.telegram.people.get(int(request.match_info["person"]))
+        upload = (await request.post()).get("file")
+        if person is None or not isinstance(upload, web.FileField):
+            raise web.HTTPBadRequest
+        with upload.file:
+            file = self._world.telegram.store(upload.filename, upload.file.read())
+        person.write("", file, photo=file.mime.startswith("image/"))
+        return web.json_response({})
+
+    async def file(self, request: web.Request) -> web.Response:
+        file = self._world.telegram.files.get(request.match_info["id"])
+        if file is None:
+            raise web.HTTPNotFound
+        headers = dict(HEADERS)
+        # Only what the bytes themselves show to be a picture is shown in place
+        if file.mime in ("image/png", "image/jpeg", "image/gif", "image/webp"):
+            return web.Response(body=file.data, content_type=file.mime, headers=headers)
+        response = web.Response(body=file.data, content_type="application/octet-stream", headers=headers)
+        response.headers["Content-Disposition"] = _attachment(file.name)
+        return response
+
+    # The payment pages
+
+    async def payment(self, request: web.Request) -> web.Response:
+        provider, ref = request.match_info["provider"], request.match_info["ref"]
+        shown = (self._world.stripe if provider == "stripe" else self._world.yookassa).page(ref)
+        if shown is None:
+            raise web.HTTPNotFound
+        words = WORDS["ru" if request.headers.get("Accept-Language", "").startswith("ru") else "en"]
+        # The bot's own t.me links lead to the chat page here, as there is no Telegram to open
+        back = "../../" if (urlsplit(shown["back"] or "").hostname or "t.me") == "t.me" else shown["back"]
+        values = words | {
+            "provider": provider,
+            "brand": {"stripe": "Stripe", "yookassa": "YooKassa"}[provider],
+            "status": shown["status"],
+            "amount": shown["amount"],
+            "description": shown["description"] or words["nothing"],
+            "problem": shown["problem"],
+            "way": back,
+            "headline": words[shown["status"]],
+            "leave": words["leave" if shown["status"] == "open" else "back"],
+        }
+        reasons = "".join(f"<option>{escape(reason)}</option>" for reason in shown["reasons"])
+        safe = {name: escape(value) for name, value in values.items()}
+        page = Template(_page("pay.html")).substitute(safe, reasons=reasons)
+        return web.Response(text=page, content_type="text/html", headers=HEADERS)
+
+    async def pay(self, request: web.Request) -> web.StreamResponse:
+        name, ref = request.match_info["provider"], request.match_info["ref"]
+        provider = self._world.stripe if name == "stripe" else self._world.yookassa
+        form = await request.post()
+        shown, webhook = provider.page(ref), str(form.get("webhook"))
+        if shown is None or webhook not in WEBHOOKS:
+            raise web.HTTPNotFound
+        if shown["status"] == "open":
+            how: Webhook = webhook
+            reason = str(form.get("reason"))
+            if form.get("action") == "decline" and reason in shown["reasons"]:
+                running = provider.decline(ref, how, reason=reason)
+            else:
+                running = provider.pay(ref, how)
+            # The payer does not wait for the bot to be told
+            task = asyncio.create_task(running)
+            self._payments.add(task)
+            task.add_done_callback(self._payments.discard)
+            await asyncio.sleep(0)
+        raise web.HTTPSeeOther(request.path)
+
+
+def _page(name: str) -> str:
+    return (PAGE / name).read_text(encoding="utf-8")
+
+
+def _attachment(name: str) -> str:
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+
+
+WORDS = {
+    "en": {
+        "lang": "en",
+        "title": "Payment",
+        "open": "To pay",
+        "paid": "Paid",
+        "closed": "This payment is closed",
+        "pay": "Pay",
+        "decline": "Decline",
+        "leave": "Leave without paying",
+        "back": "Back to the chat",
+        "reason": "Reason",
+        "card": "Test card · no real money",
+        "nothing": "Payment",
+        "notify": "Tell the bot",
+        "now": "now",
+        "late": "late (5 s)",
+        "many": "many times",
+        "never": "never",
+        "note": "This page stands in for the provider's own. Nothing leaves this computer.",
+    },
+    "ru": {
+        "lang": "ru",
+        "title": "Оплата",
+        "open": "К оплате",
+        "paid": "Оплачено",
+        "closed": "Платёж закрыт",
+        "pay": "Оплатить",
+        "decline": "Отклонить",
+        "leave": "Уйти без оплаты",
+        "back": "Вернуться в чат",
+        "reason": "Причина",
+        "card": "Тестовая карта · деньги не настоящие",
+        "nothing": "Оплата",
+        "notify": "Сообщить боту",
+        "now": "сразу",
+        "late": "позже (5 с)",
+        "many": "много раз",
+        "never": "никогда",
+        "note": "Эта страница заменяет страницу провайдера. Ничего не покидает этот компьютер.",
+    },
+}

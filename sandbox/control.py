@@ -1,0 +1,173 @@
+"""The Python methods over HTTP, for a world in a process of its own: POST /control/NAME with JSON arguments.
+
+person(person, first_name, username, language_code, started) · say(person, text) · see(person, words, timeout)
+press(person, button, timeout) · tap(person, data, message, timeout) · block(person) · unblock(person)
+messages(person) · pay, decline, expire(provider, ref, webhook, copies, …) · settle(ref, …)
+stray(provider, amount, …) · newest(provider) · events(provider, ref) · clear()
+fault(server, where, fault, times, chance, seconds, retry_after)
+configure(bot_url, page_url, limits, late_seconds, shuffle) · GET /control/state
+Answers {"result": …}, or 400 with {"error": …}, as when something was not seen in time.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from sandbox.faults import KINDS, Fault
+from sandbox.people import Message, Person
+from sandbox.stripe import Stripe, StripeError
+from sandbox.yookassa import YooKassa, YooKassaError
+
+if TYPE_CHECKING:
+    from sandbox.world import Sandbox
+
+Json = dict[str, Any]
+
+
+class Control:
+    """Each public method is a command."""
+
+    def __init__(self, world: "Sandbox") -> None:
+        self._world = world
+
+    def _who(self, telegram_id: int) -> Person:
+        return self._world.telegram.people[telegram_id]
+
+    def _provider(self, name: str) -> Stripe | YooKassa:
+        providers: dict[str, Stripe | YooKassa] = {
+            "stripe": self._world.stripe,
+            "yookassa": self._world.yookassa,
+        }
+        return providers[name]
+
+    def _shown(self, person: Person, message: Message) -> Json:
+        return self._world.telegram.view(person, message)
+
+    async def person(self, person: int, **known: Any) -> Json:
+        return self._world.telegram.profile(self._world.person(person, **known))
+
+    async def say(self, person: int, text: str) -> Json:
+        return self._shown(self._who(person), await self._who(person).says(text))
+
+    async def see(self, person: int, words: str, timeout: float = 10) -> Json:
+        return self._shown(self._who(person), await self._who(person).sees(words, timeout))
+
+    async def press(self, person: int, button: str, timeout: float = 10) -> Json:
+        return asdict(await self._who(person).presses(button, timeout=timeout))
+
+    async def tap(self, person: int, data: str, message: int | None = None, timeout: float = 10) -> Json:
+        who = self._who(person)
+        return asdict(await who.taps(data, on=who.find(message) if message else None, timeout=timeout))
+
+    async def block(self, person: int) -> None:
+        self._who(person).block()
+
+    async def unblock(self, person: int) -> None:
+        self._who(person).unblock()
+
+    async def messages(self, person: int) -> list[Json]:
+        return [self._shown(self._who(person), message) for message in self._who(person).messages]
+
+    async def pay(self, provider: str, ref: str, **how: Any) -> None:
+        await self._provider(provider).pay(ref, **how)
+
+    async def decline(self, provider: str, ref: str, **how: Any) -> None:
+        await self._provider(provider).decline(ref, **how)
+
+    async def expire(self, provider: str, ref: str, **how: Any) -> None:
+        await self._provider(provider).expire(ref, **how)
+
+    async def settle(self, ref: str, **how: Any) -> None:
+        await self._world.stripe.settle(ref, **how)
+
+    async def stray(self, provider: str, amount: int, **how: Any) -> str:
+        return await self._provider(provider).stray(amount, **how)
+
+    async def newest(self, provider: str) -> str:
+        return self._provider(provider).newest()
+
+    async def events(self, provider: str, ref: str) -> list[Json]:
+        return [{**raw._asdict(), "body": raw.body.decode()} for raw in self._provider(provider).events(ref)]
+
+    async def fault(
+        self,
+        server: str,
+        where: str,
+        fault: str,
+        times: int | None = None,
+        chance: float = 1,
+        **numbers: float,
+    ) -> None:
+        if fault not in KINDS:
+            raise ValueError(f"fault must be one of {', '.join(KINDS)}")
+        kind: Fault = getattr(Fault, fault)
+        self._world.faults.add(server, where, kind(**numbers), times=times, chance=chance)  # type: ignore[arg-type]  # JSON numbers
+
+    async def clear(self) -> None:
+        self._world.faults.clear()
+
+    async def configure(
+        self,
+        bot_url: str | None = None,
+        page_url: str | None = None,
+        limits: bool | None = None,
+        late_seconds: float | None = None,
+        shuffle: bool | None = None,
+    ) -> None:
+        world = self._world
+        world.bot_url = bot_url or world.bot_url
+        world.page_url = page_url or world.page_url
+        world.telegram.limits = world.telegram.limits if limits is None else limits
+        world.deliveries.late_seconds = (
+            world.deliveries.late_seconds if late_seconds is None else late_seconds
+        )
+        world.deliveries.shuffle = world.deliveries.shuffle if shuffle is None else shuffle
+
+    async def state(self) -> Json:
+        world = self._world
+        return {
+            "people": {
+                person.id: {
+                    **world.telegram.profile(person),
+                    "messages": await self.messages(person.id),
+                    "toasts": [asdict(toast) for toast in person.toasts],
+                }
+                for person in world.telegram.people.values()
+            },
+            "stripe": {"sessions": world.stripe.sessions, "taken": world.stripe.taken()},
+            "yookassa": {"payments": world.yookassa.payments, "taken": world.yookassa.taken()},
+            "deliveries": [asdict(attempt) for attempt in world.deliveries.log],
+            "calls": {f"{server} {where}": count for (server, where), count in world.calls.items() if server},
+        }
+
+
+def routes(world: "Sandbox") -> list[web.RouteDef]:
+    control = Control(world)
+
+    async def run(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        command: Callable[..., Awaitable[Any]] | None = (
+            getattr(control, name, None) if not name.startswith("_") else None
+        )
+        if command is None:
+            raise web.HTTPNotFound
+        try:
+            arguments = await request.json() if request.can_read_body else {}
+            return web.json_response({"result": await command(**arguments)})
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            StopIteration,
+            AssertionError,
+            StripeError,
+            YooKassaError,
+        ) as error:
+            return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
+
+    async def state(request: web.Request) -> web.Response:
+        return web.json_response(await control.state())
+
+    return [web.get("/control/state", state), web.post("/control/{name}", run)]

@@ -1,0 +1,173 @@
+"""The inbox: verify, then store, then act. A delivery is answered once it is stored; acting on it can be repeated."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
+
+from db import audit, inbox
+from db.database import Database, Tx
+from db.inbox import Event
+from db.models import ProviderName
+from services.deposits import Deposits
+from services.errors import DeliveryRejected, DoorClosed, ProviderError, ProviderUnknown, TemporarilyUnavailable
+from services.outbox import Outbox
+from services.providers import Delivery, Payment, PaymentProvider, PaymentState
+
+logger = logging.getLogger(__name__)
+
+# Longer than a provider's answer may take (25 s), so that an event is not worked on twice at the same time.
+LEASE = timedelta(seconds=30)
+KEPT_HEADERS = ("content-type", "user-agent", "stripe-signature")
+BODY_AGE = timedelta(days=90)
+SAMPLE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    database: Database
+    outbox: Outbox
+    deposits: Deposits
+    providers: Mapping[ProviderName, PaymentProvider]
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set after a commit that stored something new: the workers of `act` need not wait for their next poll."""
+    arrived_rereading: asyncio.Event = field(default_factory=asyncio.Event)
+    """The same for `act_rereading`."""
+    _sampled: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    async def accept(
+        self, name: ProviderName, body: bytes, headers: Mapping[str, str], remote: IPv4Address | IPv6Address
+    ) -> None:
+        """Verifies and stores a delivery; a repeated one is only counted. `headers` have lower-case names.
+
+        Raises DoorClosed and DeliveryRejected; nothing is stored then.
+        """
+        provider = self.providers.get(name)
+        if provider is None:
+            raise DoorClosed(name)
+        delivery = Delivery(body, headers, remote, received_at=datetime.now(UTC))
+        try:
+            verified = provider.verify(delivery)
+        except DeliveryRejected as error:
+            await self._sample(provider, delivery, error)
+            raise
+        concerns_us = provider.read(delivery.body) is not None
+        async with self.database.connection() as tx:
+            new = await inbox.store(
+                tx,
+                provider=provider.name,
+                event_id=verified.event_id,
+                event_type=verified.event_type,
+                payment_ref=verified.payment_ref,
+                rereads=provider.rereads,
+                concerns_us=concerns_us,
+                headers={name: value for name, value in delivery.headers.items() if name in KEPT_HEADERS},
+                body=delivery.body,
+                remote=delivery.remote,
+                verified_by=verified.verified_by,
+            )
+        if new and concerns_us:
+            (self.arrived_rereading if provider.rereads else self.arrived).set()
+
+    async def _sample(self, provider: PaymentProvider, delivery: Delivery, error: DeliveryRejected) -> None:
+        """Anybody can send rubbish, so only one example a minute of each kind is kept, and never its body."""
+        kind = (provider.name, error.reason)
+        now = time.monotonic()
+        if now - self._sampled.get(kind, -SAMPLE_SECONDS) < SAMPLE_SECONDS:
+            return
+        self._sampled[kind] = now
+        try:
+            async with self.database.connection() as tx:
+                await audit.write(
+                    tx,
+                    actor=f"webhook:{provider.name}",
+                    action="delivery",
+                    status="rejected",
+                    remote=delivery.remote,
+                    user_agent=delivery.headers.get("user-agent", "")[:200],
+                    details={"reason": error.reason, "bytes": len(delivery.body)},
+                )
+        except TemporarilyUnavailable:
+            logger.warning("rejected delivery could not be noted", extra={"provider": provider.name})
+
+    async def act(self) -> bool:
+        """Acts on the next event that is believed as it is. One transaction: found, booked, told, done. False: none due."""
+        event: Event | None = None
+        try:
+            async with self.database.transaction() as tx:
+                event = await inbox.next_event(tx)
+                if event is None:
+                    return False
+                provider = self.providers.get(event.provider)
+                await self._finish(tx, event, provider.read(event.body) if provider else None)
+        except TemporarilyUnavailable:
+            raise
+        except Exception as error:
+            if event is None:
+                raise
+            await self._put_off(event, error)
+        self.outbox.wake()
+        return True
+
+    async def act_rereading(self) -> bool:
+        """Acts on the next event that proves nothing by itself: its payment is read at the provider first, with no
+        transaction open. False: none due."""
+        async with self.database.connection() as tx:
+            event = await inbox.lease_event(tx, LEASE)
+        if event is None:
+            return False
+        try:
+            payment = await self._reread(event)
+            async with self.database.transaction() as tx:
+                if await inbox.lock_leased(tx, event):
+                    await self._finish(tx, event, payment)
+        except TemporarilyUnavailable:
+            raise
+        except Exception as error:
+            await self._put_off(event, error)
+        self.outbox.wake()
+        return True
+
+    async def _reread(self, event: Event) -> Payment | None:
+        provider = self.providers.get(event.provider)
+        if provider is None or event.payment_ref is None:
+            return None
+        payment = await provider.fetch(event.payment_ref)
+        news = provider.read(event.body)
+        if payment and news and payment.state is PaymentState.PENDING and news.state is not PaymentState.PENDING:
+            raise ProviderUnknown("its answer is behind its news")
+        return payment
+
+    async def _finish(self, tx: Tx, event: Event, payment: Payment | None) -> None:
+        if payment is None:
+            await inbox.finish(tx, event.id, ignored=True, note="no such payment at the provider")
+            return
+        await self.deposits.apply(tx, payment, actor=f"webhook:{event.provider}")
+        await inbox.finish(tx, event.id, ignored=not payment.ours)
+
+    async def _put_off(self, event: Event, error: Exception) -> None:
+        """Counts the failure and tries again later; the last failure is brought before the admins."""
+        reason = error.reason if isinstance(error, ProviderError) else type(error).__name__
+        expected = isinstance(error, ProviderUnknown)
+        logger.log(
+            logging.WARNING if expected else logging.ERROR,
+            "delivery could not be acted on",
+            extra={"delivery_id": event.id, "reason": reason},
+            exc_info=None if expected else error,
+        )
+        async with self.database.transaction() as tx:
+            if await inbox.put_off(tx, event, reason):
+                await self.outbox.tell_admins(
+                    tx,
+                    f"admin-dead-delivery:{event.id}",
+                    "admin-dead-delivery",
+                    provider=event.provider,
+                    id=event.id,
+                    error=reason,
+                )
+
+    async def forget_bodies(self, tx: Tx) -> None:
+        await inbox.empty_old_bodies(tx, BODY_AGE)

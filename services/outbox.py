@@ -1,0 +1,70 @@
+"""The outbox: puts messages beside the facts they tell, and hands them to the sender."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from db import outbox, players
+from db.database import Database, Tx
+from db.money import Money
+from db.outbox import Claimed, Notice
+
+logger = logging.getLogger(__name__)
+
+# Longer than one call to Telegram may take, so that a message is not sent twice at the same time.
+LEASE = timedelta(seconds=60)
+
+
+def argument(value: Money | str | int) -> object:
+    """A text's argument as JSON. Money stays exact."""
+    return {"minor": value.minor, "currency": value.currency} if isinstance(value, Money) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    database: Database
+    admins: Sequence[int]
+    added: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set after a commit that added messages: the sender need not wait for its next poll."""
+
+    async def tell(self, tx: Tx, *notices: Notice) -> None:
+        await outbox.add(tx, notices)
+
+    async def tell_admins(self, tx: Tx, key: str, text_id: str, **arguments: Money | str | int) -> None:
+        if self.admins:
+            shown = {name: argument(value) for name, value in arguments.items()}
+            await outbox.add(tx, [Notice(f"{key}:{admin}", admin, text_id, shown) for admin in self.admins])
+
+    def wake(self) -> None:
+        """To be called after the commit."""
+        self.added.set()
+
+    async def claim(self) -> Claimed | None:
+        async with self.database.connection() as tx:
+            return await outbox.claim(tx, LEASE)
+
+    async def sent(self, message: Claimed, telegram_message_id: int | None) -> None:
+        async with self.database.connection() as tx:
+            await outbox.sent(tx, message, telegram_message_id)
+
+    async def put_off(self, message: Claimed, error: str, delay: timedelta) -> None:
+        async with self.database.connection() as tx:
+            if await outbox.put_off(tx, message, error, delay):
+                logger.error("message given up", extra={"message": message.id, "reason": error})
+
+    async def give_up(self, message: Claimed, error: str) -> None:
+        async with self.database.connection() as tx:
+            await outbox.give_up(tx, message, error)
+
+    async def unreachable(self, chat_id: int, error: str) -> None:
+        """The chat's owner blocked the bot or is gone: nothing that waits for it can be delivered."""
+        async with self.database.transaction() as tx:
+            await players.mark_blocked(tx, chat_id, blocked=True)
+            await outbox.give_up_chat(tx, chat_id, error)
+
+    async def moved(self, old: int, new: int) -> None:
+        async with self.database.connection() as tx:
+            await outbox.move_chat(tx, old, new)
+

@@ -1,0 +1,44 @@
+"""When Telegram stumbles or somebody writes faster than a person can."""
+
+import asyncio
+
+import pytest
+
+from sandbox import Fault, Sandbox
+from tests.chat.people import grown_up
+
+
+@pytest.mark.parametrize("fault", [Fault.TOO_MANY(retry_after=1), Fault.ERROR, Fault.RESET])
+async def test_an_answer_that_telegram_did_not_take_is_sent_again(town: Sandbox, fault: Fault) -> None:
+    anna = await grown_up(town)
+    town.faults.add("telegram", "sendMessage", fault, times=1)
+    await anna.says("/balance")
+    await anna.sees("Пока пусто")
+    town.faults.add("telegram", "editMessageText", fault, times=1)
+    await anna.presses("Меню")
+    await anna.sees("Главное меню")
+
+
+async def test_a_flood_is_answered_once_and_passes(town: Sandbox) -> None:
+    anna, ben = await grown_up(town), await grown_up(town, 1002, "Бен")
+    await asyncio.gather(*(anna.says("/menu") for _ in range(150)))
+    await anna.sees("Слишком много нажатий")
+    pressed = await anna.taps("o:menu:0")
+    assert pressed.text
+    assert "паузу" in pressed.text
+    await ben.says("/menu")
+    await ben.sees("Главное меню")
+    assert sum("Слишком много" in message.text for message in anna.shown) == 1
+
+
+async def test_who_blocks_the_bot_may_come_back(town: Sandbox) -> None:
+    anna = await grown_up(town)
+    await anna.blocks()
+    await anna.unblocks()
+    await anna.says("/menu")
+    await anna.sees("Главное меню")
+
+
+async def test_the_menu_of_commands_is_told_to_telegram_in_both_languages(town: Sandbox) -> None:
+    await grown_up(town)
+    assert town.calls["telegram", "setMyCommands"] >= 2

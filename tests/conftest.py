@@ -1,0 +1,147 @@
+"""Databases for the tests: a server per run, a template with the schema, and a fresh copy for each test."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from db.database import Database
+from db.embedded import Embedded
+
+_POSTGRESQL_15 = Path("/usr/lib/postgresql/15/bin")
+_SERVERS = ["embedded"] + (["postgresql15"] if (_POSTGRESQL_15 / "postgres").exists() else [])
+_TEMPLATE = "looseline_template"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of services run on the oldest PostgreSQL we promise too, where its programs are installed."""
+    if (
+        "postgres" in metafunc.fixturenames
+        and Path(__file__).parent / "services" in metafunc.definition.path.parents
+    ):
+        servers = ["given"] if "TEST_DATABASE_URL" in os.environ else _SERVERS
+        metafunc.parametrize("postgres", servers, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The owner's address of a server for tests; TEST_DATABASE_URL names another one."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    # Not pytest's own folder: the database's account must be able to pass through.
+    folder = Path(tempfile.mkdtemp(prefix="looseline-test-"))
+    folder.chmod(0o755)
+    try:
+        if getattr(request, "param", "embedded") == "postgresql15":
+            with postgresql_15(folder) as url:
+                yield url
+        else:
+            server = asyncio.run(Embedded.start(folder, durable=False))
+            try:
+                yield server.owner_dsn("postgres")
+            finally:
+                asyncio.run(server.stop())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """The name of a database with the schema in it, made once for each worker."""
+
+    async def make() -> str:
+        name = f"{_TEMPLATE}_{uuid4().hex[:8]}"
+        await statement(postgres, f"CREATE DATABASE {name} TEMPLATE template0")
+        async with Database.open(in_database(postgres, name)):
+            return name
+
+    return asyncio.run(make())
+
+
+@pytest.fixture
+async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
+    """The owner's address of a fresh database."""
+    name = f"test_{uuid4().hex}"
+    await statement(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield in_database(postgres, name)
+    await statement(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A fresh database, opened the way the bot opens it."""
+    async with Database.open(database_url) as database:
+        yield database
+
+
+@contextmanager
+def postgresql_15(folder: Path) -> Iterator[str]:
+    """The machine's own PostgreSQL 15 in a folder. For root under the account its package made."""
+    account = "postgres" if os.geteuid() == 0 else None
+    if account:
+        shutil.chown(folder, account)
+    home = folder / "postgresql15"
+    subprocess.run(
+        [
+            _POSTGRESQL_15 / "initdb",
+            "-D",
+            home,
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        ],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        check=True,
+        user=account,
+    )
+    settings = ["listen_addresses=", "unix_socket_directories=.", "fsync=off", "full_page_writes=off"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [_POSTGRESQL_15 / "postgres", "-D", home, *(word for line in settings for word in ("-c", line))],
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            user=account,
+        )
+    url = f"postgresql://postgres@/postgres?host={home}"
+    try:
+        for _ in range(100):
+            try:
+                asyncio.run(statement(url, "SELECT 1"))
+                break
+            except (OSError, asyncpg.CannotConnectNowError):
+                time.sleep(0.1)
+        yield url
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(10)
+
+
+def in_database(url: str, name: str) -> str:
+    """The same server, another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+async def statement(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()

@@ -1,0 +1,618 @@
+"""The sandbox speaks the real protocols: the vendors' own clients talk to it and believe it."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+import stripe
+from aiogram import Bot, Dispatcher, F, Router
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.exceptions import (
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramConflictError,
+    TelegramForbiddenError,
+    TelegramNetworkError,
+    TelegramNotFound,
+    TelegramRetryAfter,
+    TelegramServerError,
+    TelegramUnauthorizedError,
+)
+from aiogram.types import (
+    BotCommand,
+    BufferedInputFile,
+    CallbackQuery,
+    ChatMemberUpdated,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputMediaDocument,
+    Message,
+    Update,
+)
+from aiohttp import web
+
+from sandbox import Fault, Sandbox, chat
+from sandbox.entities import CannotParse, parse_html
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as world:
+        yield world
+
+
+@pytest.fixture
+async def bot(world: Sandbox) -> AsyncIterator[Bot]:
+    async with bot_of(world) as bot:
+        yield bot
+
+
+@asynccontextmanager
+async def bot_of(world: Sandbox, token: str | None = None) -> AsyncIterator[Bot]:
+    session = AiohttpSession(api=TelegramAPIServer.from_base(world.telegram_url))
+    async with Bot(token or world.bot_token, session=session) as bot:
+        yield bot
+
+
+def keyboard(*buttons: InlineKeyboardButton) -> InlineKeyboardMarkup:
+    return InlineKeyboardMarkup(inline_keyboard=[list(buttons)])
+
+
+def button(text: str, data: str) -> InlineKeyboardButton:
+    return InlineKeyboardButton(text=text, callback_data=data)
+
+
+@asynccontextmanager
+async def running(bot: Bot, router: Router) -> AsyncIterator[None]:
+    dispatcher = Dispatcher()
+    dispatcher.include_router(router)
+    polling = asyncio.create_task(
+        dispatcher.start_polling(bot, handle_signals=False, close_bot_session=False)
+    )
+    try:
+        yield
+    finally:
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
+
+
+def shop() -> Router:
+    router = Router()
+
+    async def offer(message: Message) -> None:
+        await message.answer(
+            "<b>How</b> to pay?", parse_mode="HTML", reply_markup=keyboard(button("Stripe", "by:stripe"))
+        )
+
+    async def chosen(query: CallbackQuery) -> None:
+        assert isinstance(query.message, Message)
+        link = InlineKeyboardButton(text="Pay", url="https://example.com/pay")
+        await query.answer("One moment", show_alert=True)
+        await query.message.edit_text("Open the page", reply_markup=keyboard(link))
+
+    async def left(change: ChatMemberUpdated) -> None:
+        assert change.new_chat_member.status == "kicked"
+
+    router.message.register(offer, F.text == "/deposit")
+    router.callback_query.register(chosen, F.data == "by:stripe")
+    router.my_chat_member.register(left)
+    return router
+
+
+async def test_a_conversation_reads_like_one(world: Sandbox, bot: Bot) -> None:
+    anna = world.person(1001, "Анна", username="anna")
+    async with running(bot, shop()):
+        await anna.says("/deposit")
+        shown = await anna.sees("How to pay?")
+        assert shown.labels == ["Stripe"]
+        assert shown.entities == [{"type": "bold", "offset": 0, "length": 3}]
+        assert (await anna.presses("Stripe")).alert
+        assert (await anna.sees("Open the page")).edited
+        assert (await anna.presses("Pay")).url == "https://example.com/pay"
+        await anna.blocks()
+    assert [toast.text for toast in anna.toasts] == ["One moment"]
+
+
+async def test_what_is_not_there_fails_with_the_chat_so_far(world: Sandbox) -> None:
+    anna = world.person(1001)
+    await anna.says("hello")
+    with pytest.raises(AssertionError, match="Анна: hello"):
+        await anna.sees("anything", timeout=0.05)
+
+
+async def test_an_offset_confirms_what_is_below_it(world: Sandbox, bot: Bot) -> None:
+    anna = world.person(1001)
+    for word in "abc":
+        await anna.says(word)
+
+    def texts(updates: list[Update]) -> list[str | None]:
+        return [update.message.text for update in updates if update.message]
+
+    first = await bot.get_updates(limit=2)
+    assert texts(first) == ["a", "b"]
+    assert texts(await bot.get_updates()) == ["a", "b", "c"]
+    assert texts(await bot.get_updates(offset=first[1].update_id)) == ["b", "c"]
+    assert texts(await bot.get_updates(offset=-1)) == ["c"]
+    assert texts(await bot.get_updates(offset=first[1].update_id + 2)) == []
+    waiting = asyncio.create_task(bot.get_updates(timeout=30))
+    await asyncio.sleep(0.05)
+    await anna.says("d")
+    assert texts(await waiting) == ["d"]
+
+
+async def test_the_newer_of_two_pollers_wins(world: Sandbox, bot: Bot) -> None:
+    older = asyncio.create_task(bot.get_updates(timeout=30))
+    await asyncio.sleep(0.05)
+    newer = asyncio.create_task(bot.get_updates(timeout=30))
+    with pytest.raises(TelegramConflictError):
+        await older
+    await world.person(1001).says("hi")
+    assert len(await newer) == 1
+
+
+async def test_telegram_refuses_what_telegram_refuses(world: Sandbox, bot: Bot) -> None:
+    anna = world.person(1001)
+    world.person(1002, started=False)
+    sent = await bot.send_message(1001, " hi ", reply_markup=keyboard(button("a", "b")))
+    assert sent.text == "hi"
+
+    async def refused(call: object, words: str) -> None:
+        with pytest.raises(TelegramBadRequest, match=words):
+            await call  # type: ignore[misc]  # any of the API's calls
+
+    same = keyboard(button("a", "b"))
+    await refused(bot.send_message(5, "x"), "chat not found")
+    await refused(bot.send_message(1001, "  "), "text is empty")
+    await refused(bot.send_message(1001, "x" * 4097), "too long")
+    await refused(bot.send_message(1001, "<b>x", parse_mode="HTML"), "can't parse entities")
+    await refused(
+        bot.send_message(1001, "x", reply_markup=keyboard(button("x", "ы" * 33))), "BUTTON_DATA_INVALID"
+    )
+    link = InlineKeyboardButton(text="x", url="/pay")
+    await refused(bot.send_message(1001, "x", reply_markup=keyboard(link)), "Wrong HTTP URL")
+    await refused(
+        bot.edit_message_text("hi", chat_id=1001, message_id=sent.message_id, reply_markup=same),
+        "not modified",
+    )
+    await refused(bot.edit_message_text("x", chat_id=1001, message_id=1), "message to edit not found")
+    await refused(bot.delete_message(1001, 1), "message to delete not found")
+    await refused(bot.answer_callback_query("gone"), "query is too old")
+    await refused(bot.send_photo(1001, BufferedInputFile(b"text", "x.png")), "IMAGE_PROCESS_FAILED")
+    with pytest.raises(TelegramForbiddenError, match="initiate"):
+        await bot.send_message(1002, "x")
+    await anna.blocks()
+    with pytest.raises(TelegramForbiddenError, match="blocked"):
+        await bot.send_message(1001, "x")
+    anna.deactivate()
+    with pytest.raises(TelegramForbiddenError, match="deactivated"):
+        await bot.send_message(1001, "x")
+    async with bot_of(world, "43:OTHER") as stranger:
+        with pytest.raises(TelegramUnauthorizedError):
+            await stranger.get_me()
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(f"{world.url}/bot{bot.token}/noSuchThing") as response,
+    ):
+        assert response.status == 404
+    assert await bot.set_my_name("Looseline")
+    with pytest.raises((TelegramNotFound, TelegramBadRequest)):
+        await bot.send_dice(1001)
+
+
+async def test_files_go_both_ways(world: Sandbox, bot: Bot) -> None:
+    anna = world.person(1001)
+    statement = BufferedInputFile(b"a;b", "statement.csv")
+    sent = await bot.send_document(1001, statement, caption="<i>Yours</i>", parse_mode="HTML")
+    shown = await anna.sees("statement.csv")
+    assert shown.file is not None
+    assert (shown.file.data, shown.text) == (b"a;b", "Yours")
+    other = InputMediaDocument(media=BufferedInputFile(b"c", "new.csv"), caption="New")
+    await bot.edit_message_media(other, chat_id=1001, message_id=sent.message_id)
+    assert (await anna.sees("new.csv")).text == "New"
+    assert (await bot.send_photo(1001, BufferedInputFile(PNG, "x.png"))).photo
+    await anna.sends(b"scan", "passport.pdf", caption="me")
+    message = (await bot.get_updates())[-1].message
+    assert message is not None
+    assert message.document is not None
+    content = await bot.download(message.document)
+    assert content is not None
+    assert content.read() == b"scan"
+
+
+async def test_commands_belong_to_scopes_and_languages(world: Sandbox, bot: Bot) -> None:
+    anna, ben = world.person(1001), world.person(1002, "Ben", language_code="en")
+    await bot.set_my_commands([BotCommand(command="menu", description="Menu")])
+    await bot.set_my_commands([BotCommand(command="menu", description="Меню")], language_code="ru")
+    described = [world.telegram.commands_for(person)[0]["description"] for person in (anna, ben)]
+    assert described == ["Меню", "Menu"]
+
+
+async def test_flood_control_answers_when_to_come_back(world: Sandbox, bot: Bot) -> None:
+    world.telegram.limits = True
+    world.person(1001)
+    for number in range(5):
+        await bot.send_message(1001, str(number))
+    with pytest.raises(TelegramRetryAfter) as caught:
+        await bot.send_message(1001, "too many")
+    assert caught.value.retry_after == 1
+
+
+async def test_webhook_mode_delivers_in_order_until_taken(world: Sandbox, bot: Bot) -> None:
+    anna = world.person(1001)
+    seen: list[tuple[str, str | None]] = []
+    done = asyncio.Event()
+
+    async def receive(request: web.Request) -> web.Response:
+        seen.append(
+            (
+                (await request.json())["message"]["text"],
+                request.headers.get("X-Telegram-Bot-Api-Secret-Token"),
+            )
+        )
+        if len(seen) == 1:
+            raise web.HTTPServiceUnavailable
+        if len(seen) == 3:
+            done.set()
+        return web.json_response({"method": "sendMessage", "chat_id": 1001, "text": "from the answer"})
+
+    async with served(receive) as url:
+        await bot.set_webhook(f"{url}/telegram", secret_token="secret")
+        with pytest.raises(TelegramConflictError):
+            await bot.get_updates()
+        await anna.says("a")
+        await anna.says("b")
+        await asyncio.wait_for(done.wait(), 5)
+        await anna.sees("from the answer")
+        info = await bot.get_webhook_info()
+        assert (info.url, info.last_error_message) == (
+            f"{url}/telegram",
+            "Wrong response from the webhook: 503",
+        )
+        await bot.delete_webhook()
+    assert seen == [("a", "secret"), ("a", "secret"), ("b", "secret")]
+
+
+@asynccontextmanager
+async def served(handler: object) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)  # type: ignore[arg-type]  # any handler
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "kinds"),
+    [
+        ("<b>1 &lt; 2</b> &amp; <i>x</i>", "1 < 2 & x", ["bold", "italic"]),
+        ('<a href="https://e.com/?a=1&amp;b=2">link</a>', "link", ["text_link"]),
+        ('<pre><code class="language-python">x</code></pre>', "x", ["pre"]),
+        ("<blockquote expandable>q</blockquote>", "q", ["expandable_blockquote"]),
+        ('<span class="tg-spoiler">s</span>&#33;', "s!", ["spoiler"]),
+        ('<a href="nowhere">x</a>', "x", []),
+    ],
+)
+def test_html_becomes_entities(source: str, text: str, kinds: list[str]) -> None:
+    parsed, entities = parse_html(source)
+    assert (parsed, [entity["type"] for entity in entities]) == (text, kinds)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("<b>x", 'Can\'t find end tag corresponding to start tag "b"'),
+        ("<b>x</i>", 'Unmatched end tag at byte offset 4, expected "</b>", found "</i>"'),
+        ("x</b>", "Unexpected end tag at byte offset 1"),
+        ("ы<blink>", 'Unsupported start tag "blink" at byte offset 2'),
+        ("1 < 2", "Unclosed start tag at byte offset 2"),
+    ],
+)
+def test_bad_html_is_refused_as_telegram_does(source: str, words: str) -> None:
+    with pytest.raises(CannotParse) as caught:
+        parse_html(source)
+    assert str(caught.value) == words
+
+
+@asynccontextmanager
+async def stripe_of(
+    world: Sandbox, retries: int = 0, key: str | None = None
+) -> AsyncIterator[stripe.StripeClient]:
+    http = stripe.AIOHTTPClient(timeout=3)
+    yield stripe.StripeClient(
+        key or world.stripe_key,
+        http_client=http,
+        max_network_retries=retries,
+        base_addresses={"api": world.stripe_url},
+    )
+    await http.close_async()  # type: ignore[no-untyped-call]
+
+
+def order(amount: int = 5000, seconds: int = 1900) -> stripe.params.checkout.SessionCreateParams:
+    return {
+        "mode": "payment",
+        "line_items": [
+            {
+                "quantity": 1,
+                "price_data": {"currency": "usd", "unit_amount": amount, "product_data": {"name": "Deposit"}},
+            }
+        ],
+        "success_url": "https://t.me/looseline_bot?start=paid",
+        "cancel_url": "https://t.me/looseline_bot",
+        "client_reference_id": "71",
+        "metadata": {"operation_id": "71"},
+        "payment_intent_data": {"metadata": {"operation_id": "71"}},
+        "adaptive_pricing": {"enabled": False},
+        "expires_at": int(time.time()) + seconds,
+    }
+
+
+async def test_stripe_sells_once_for_a_key_and_its_events_verify(world: Sandbox) -> None:
+    async with stripe_of(world) as client:
+        sessions, params = client.v1.checkout.sessions, order()
+        made = await sessions.create_async(params, {"idempotency_key": "dep-71"})
+        again = await sessions.create_async(params, {"idempotency_key": "dep-71"})
+        assert made.id == again.id
+        assert made.url == f"{world.url}/sandbox/stripe/pay/{made.id}"
+        with pytest.raises(stripe.IdempotencyError):
+            await sessions.create_async(order(6000), {"idempotency_key": "dep-71"})
+        await world.stripe.decline(made.id, "never")
+        await world.stripe.pay(made.id, "never")
+        paid = await sessions.retrieve_async(made.id, {"expand": ["payment_intent"]})
+        assert (paid.status, paid.payment_status) == ("complete", "paid")
+        assert isinstance(paid.payment_intent, stripe.PaymentIntent)
+        assert paid.payment_intent.metadata["operation_id"] == "71"
+        events = world.stripe.events(made.id)
+        for raw in events:
+            header = raw.headers["Stripe-Signature"]
+            stripe.WebhookSignature.verify_header(raw.body.decode(), header, world.stripe_webhook_secret, 300)
+        kinds = {raw.event for raw in events}
+        assert {
+            "payment_intent.payment_failed",
+            "payment_intent.succeeded",
+            "checkout.session.completed",
+        } <= kinds
+        assert world.stripe.taken() == {"USD": 5000}
+        listed = await sessions.list_async({"limit": 1, "created": {"gte": 1}})
+        assert [session.id for session in listed.data] == [made.id]
+        with pytest.raises(stripe.InvalidRequestError):
+            await sessions.expire_async(made.id)
+
+
+async def test_stripe_refuses_what_stripe_refuses(world: Sandbox) -> None:
+    async with stripe_of(world) as client, stripe_of(world, key="sk_test_other") as stranger:
+        for bad in (order(49), order(100_000_000), order(seconds=1700), order(seconds=90_000)):
+            with pytest.raises(stripe.InvalidRequestError):
+                await client.v1.checkout.sessions.create_async(bad)
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            await client.v1.checkout.sessions.retrieve_async("cs_none")
+        assert caught.value.code == "resource_missing"
+        with pytest.raises(stripe.AuthenticationError):
+            await stranger.v1.checkout.sessions.create_async(order())
+
+
+async def test_stripe_tells_of_expiry_delay_and_strangers(world: Sandbox) -> None:
+    async with stripe_of(world) as client:
+        late = await client.v1.checkout.sessions.create_async(order())
+        await world.stripe.expire(late.id, "never")
+        await world.stripe.pay(late.id, "never", after_expiry=True, amount=4000, currency="eur")
+        bank = await client.v1.checkout.sessions.create_async(order())
+        await world.stripe.pay(bank.id, "never", delayed=True)
+        assert (await client.v1.checkout.sessions.retrieve_async(bank.id)).payment_status == "unpaid"
+        await world.stripe.settle(bank.id, "never")
+        stray = await world.stripe.stray(700, webhook="never")
+        assert (await client.v1.payment_intents.retrieve_async(stray)).amount_received == 700
+    assert world.stripe.taken() == {"EUR": 4000, "USD": 5700}
+    assert world.stripe.events(bank.id)[-1].event == "checkout.session.async_payment_succeeded"
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.ERROR, Fault.GARBAGE, Fault.RESET, Fault.LOST, Fault.LOST_500, Fault.TRUNCATED]
+)
+async def test_a_lost_answer_is_found_again_by_its_key(world: Sandbox, fault: Fault) -> None:
+    async with stripe_of(world) as client:
+        world.faults.add("stripe", "POST /v1/checkout/sessions", fault, times=1)
+        params = order()
+        with pytest.raises((stripe.StripeError, aiohttp.ClientError)):
+            await client.v1.checkout.sessions.create_async(params, {"idempotency_key": "k"})
+        made = await client.v1.checkout.sessions.create_async(params, {"idempotency_key": "k"})
+    assert list(world.stripe.sessions) == [made.id]
+    assert world.calls["stripe", "POST /v1/checkout/sessions"] == 2
+
+
+async def test_faults_of_telegram_end_as_the_client_names_them(world: Sandbox, bot: Bot) -> None:
+    world.person(1001)
+    expected: list[tuple[Fault, type[TelegramAPIError]]] = [
+        (Fault.TOO_MANY(retry_after=7), TelegramRetryAfter),
+        (Fault.FORBIDDEN, TelegramForbiddenError),
+        (Fault.ERROR, TelegramServerError),
+        (Fault.RESET, TelegramNetworkError),
+        (Fault.LOST, TelegramNetworkError),
+    ]
+    for fault, kind in expected:
+        world.faults.add("telegram", "sendMessage", fault, times=1)
+        with pytest.raises(kind):
+            await bot.send_message(1001, "x")
+    assert len(world.person(1001).shown) == 1
+    world.faults.add("telegram", "send*", Fault.SLOW(seconds=0.05), times=1)
+    world.faults.add("telegram", "send*", Fault.DRIP(seconds=0.0001), times=1)
+    await bot.send_message(1001, "slow")
+    await bot.send_message(1001, "drop by drop")
+
+
+async def test_what_hangs_ends_with_the_world() -> None:
+    async with aiohttp.ClientSession() as http:
+        async with Sandbox() as world:
+            world.faults.add("yookassa", "*", Fault.HANG)
+            hanging = asyncio.create_task(http.get(f"{world.yookassa_url}/me"))
+            await asyncio.sleep(0.1)
+            assert world.calls["yookassa", "GET /v3/me"] == 1
+            began = time.monotonic()
+        with pytest.raises(aiohttp.ClientError):
+            await hanging
+    assert time.monotonic() - began < 1
+
+
+@asynccontextmanager
+async def yookassa_of(world: Sandbox) -> AsyncIterator[aiohttp.ClientSession]:
+    auth = aiohttp.encode_basic_auth(world.yookassa_shop, world.yookassa_key)
+    async with aiohttp.ClientSession(f"{world.yookassa_url}/", headers={"Authorization": auth}) as http:
+        yield http
+
+
+async def test_yookassa_takes_a_payment_once(world: Sandbox) -> None:
+    async with yookassa_of(world) as http:
+        body = {
+            "amount": {"value": "1500.00", "currency": "RUB"},
+            "capture": True,
+            "confirmation": {"type": "redirect", "return_url": "https://t.me/looseline_bot"},
+            "metadata": {"operation_id": "71"},
+        }
+
+        async def create(key: str | None = "k", **changes: object) -> tuple[int, dict[str, str]]:
+            headers = {"Idempotence-Key": key} if key else {}
+            async with http.post("payments", json=body | changes, headers=headers) as response:
+                return response.status, await response.json()
+
+        status, made = await create()
+        assert (status, made["status"]) == (200, "pending")
+        assert await create() == (200, made)
+        assert (await create(None))[1]["parameter"] == "Idempotence-Key"
+        assert (await create("x" * 65))[0] == 400
+        assert (await create("k", description="other"))[0] == 400
+        assert (await create("l", amount={"value": "1.005", "currency": "RUB"}))[1][
+            "parameter"
+        ] == "amount.value"
+        await world.yookassa.pay(made["id"], "never", method="sbp")
+        async with http.get(f"payments/{made['id']}") as response:
+            assert (await response.json())["paid"]
+        assert json.loads(world.yookassa.events(made["id"])[0].body)["event"] == "payment.succeeded"
+        assert world.yookassa.taken() == {"RUB": 150_000}
+        held = (await create("held", capture=False))[1]["id"]
+        await world.yookassa.pay(held, "never")
+        async with http.post(
+            f"payments/{held}/capture", json={}, headers={"Idempotence-Key": "c"}
+        ) as response:
+            assert (await response.json())["status"] == "succeeded"
+        refused = (await create("refused"))[1]["id"]
+        await world.yookassa.decline(refused, "never", reason="card_expired")
+        async with http.get(
+            "payments", params={"limit": "2", "created_at.gte": "2020-01-01T00:00:00Z"}
+        ) as response:
+            page = await response.json()
+        assert [payment["id"] for payment in page["items"]] == [refused, held]
+        assert page["next_cursor"] == made["id"]
+        async with http.get("payments/none") as response:
+            assert (await response.json())["code"] == "not_found"
+    async with (
+        aiohttp.ClientSession() as anonymous,
+        anonymous.get(f"{world.yookassa_url}/payments") as response,
+    ):
+        assert response.status == 401
+
+
+async def test_webhooks_come_now_many_times_late_and_until_taken(world: Sandbox) -> None:
+    bodies: list[bytes] = []
+
+    async def receive(request: web.Request) -> web.Response:
+        bodies.append(await request.read())
+        return web.Response(status=503 if len(bodies) == 1 else 200)
+
+    async with served(receive) as world.bot_url:
+        ref = await world.yookassa.stray(100)
+        assert [attempt.status for attempt in world.deliveries.log] == [503]
+        await world.deliveries.drained()
+        assert bodies == [world.yookassa.events(ref)[0].body] * 2
+        world.deliveries.late_seconds = 0.05
+        await world.stripe.stray(100, webhook="late")
+        assert len(bodies) == 2
+        await world.deliveries.drained()
+        assert len(bodies) == 6
+
+
+async def test_the_world_in_its_own_process_is_driven_over_http(world: Sandbox, bot: Bot) -> None:
+    async with aiohttp.ClientSession(f"{world.url}/control/") as http, running(bot, shop()):
+
+        async def control(name: str, **arguments: object) -> dict[str, object]:
+            async with http.post(name, json=arguments) as response:
+                answer: dict[str, object] = await response.json()
+                return answer
+
+        await control("person", person=1001, first_name="Anna")
+        await control("say", person=1001, text="/deposit")
+        assert "result" in await control("see", person=1001, words="How to pay?")
+        pressed = await control("press", person=1001, button="Stripe")
+        assert pressed["result"] == {"text": "One moment", "alert": True, "url": None}
+        assert "error" in await control("pay", provider="stripe", ref="cs_none")
+        ref = (await control("stray", provider="stripe", amount=500, webhook="never"))["result"]
+        await control("fault", server="stripe", where="*", fault="ERROR", times=1)
+        async with http.get("state") as response:
+            state = await response.json()
+        assert state["stripe"]["taken"] == {"USD": 500}
+        assert ref in state["stripe"]["sessions"][world.stripe.newest()]["payment_intent"]
+        assert len(state["people"]["1001"]["messages"]) == 2
+
+
+async def test_the_chat_page_shows_what_happens_and_lets_people_act(world: Sandbox, bot: Bot) -> None:
+    world.cast()
+    async with aiohttp.ClientSession() as http, running(bot, shop()):
+        async with http.get(f"{world.url}/sandbox/") as response:
+            assert response.status == 200
+        async with http.ws_connect(f"{world.url}/sandbox/live") as live:
+            assert len((await live.receive_json())["everything"]["people"]) == 3
+            say = {"person": 1001, "text": "/deposit"}
+            async with http.post(f"{world.url}/sandbox/do/say", json=say) as response:
+                assert response.status == 200
+            while "message" not in (event := await live.receive_json()) or not event["message"]["bot"]:
+                pass
+            assert event["message"]["rows"][0][0]["text"] == "Stripe"
+
+
+async def test_the_payment_pages_pay_and_decline(world: Sandbox) -> None:
+    await world.stripe.stray(100, webhook="never")
+    session = world.stripe._new(
+        5000, "usd", {"success_url": "https://t.me/bot", "cancel_url": "https://t.me/bot"}
+    )
+    page = f"{world.page_url}/stripe/pay/{session['id']}"
+    async with aiohttp.ClientSession() as http:
+        async with http.post(
+            page, data={"action": "decline", "webhook": "never", "reason": "expired_card"}
+        ) as response:
+            assert "Your card has expired." in await response.text()
+        async with http.post(page, data={"action": "pay", "webhook": "never"}) as response:
+            assert "Paid" in await response.text()
+    assert world.stripe.taken() == {"USD": 5100}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Host": "127.0.0.1.evil.example"}],
+)
+async def test_other_sites_do_not_get_in(world: Sandbox, headers: dict[str, str]) -> None:
+    async with aiohttp.ClientSession() as http, http.get(f"{world.page_url}/", headers=headers) as response:
+        assert response.status == 404
+
+
+async def test_the_page_lives_in_the_bots_web_app_and_stops_with_it(world: Sandbox) -> None:
+    app = web.Application()
+    app.add_subapp("/sandbox/", chat.application(world))
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/sandbox"
+    async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}/live") as live:
+        await live.receive_json()
+        began = time.monotonic()
+        await runner.cleanup()
+        assert (await live.receive()).type is aiohttp.WSMsgType.CLOSE
+    assert time.monotonic() - began < 2

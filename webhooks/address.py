@@ -1,0 +1,42 @@
+"""Who is calling: the peer itself, unless the peer is one of our own proxies and says for whom it calls."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from aiohttp import web
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def parse(text: str) -> Address | None:
+    """An address in its plain form: IPv4 that came in IPv6 clothes (::ffff:1.2.3.4) is IPv4."""
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        return address.ipv4_mapped or IPv6Address(int(address))  # the zone (%eth0) is of no interest
+    return address
+
+
+def within(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
+
+
+def caller(request: web.Request, proxies: Sequence[Network]) -> Address:
+    """The nearest address that is not a proxy of ours. X-Forwarded-For is read from its end, where our proxies write;
+    what stands further left was written by the caller and is a claim like any other."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    address = parse(peer[0]) if peer else None
+    if address is None:
+        return IPv4Address(0)  # a closed or local socket: nobody's address, and in nobody's list
+    claimed = ",".join(request.headers.getall("X-Forwarded-For", []))
+    for text in reversed(claimed.split(",")):
+        if not within(address, proxies):
+            break
+        further = parse(text)
+        if further is None:
+            break
+        address = further
+    return address
