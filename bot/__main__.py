@@ -25,7 +25,13 @@ async def serve(config: Config) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await run(config, stopping)
+
+    def announce(address: str) -> None:
+        print(f"READY {address}", flush=True)
+        if config.sandbox:
+            print(f"\n  Open {address}/sandbox/ in a browser: the chat, and everybody in it.\n", file=sys.stderr)
+
+    await run(config, stopping, announce)
     return 0
 
 

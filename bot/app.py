@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, fields
 
@@ -192,8 +191,11 @@ async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunn
     return runner, int(runner.addresses[0][1])
 
 
-async def run(config: Config, stopping: asyncio.Event) -> None:
-    """The whole process, until `stopping`: then no new work is taken, what runs is finished, and all is closed."""
+async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str], None]) -> None:
+    """The whole process, until `stopping`: then no new work is taken, what runs is finished, and all is closed.
+
+    `announce` gets the web app's address once it listens and updates are being received.
+    """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(config))
         world = await stack.enter_async_context(Sandbox()) if config.sandbox else None
@@ -205,12 +207,14 @@ async def run(config: Config, stopping: asyncio.Event) -> None:
         bot = build_bot(config, world)
         stack.push_async_callback(bot.session.close)
         dispatcher = build_dispatcher(config, database, services, texts)
-        ready = asyncio.Event()
         polling = config.telegram_mode == "polling"
         given = config.telegram_webhook_secret
         secret = given.get_secret_value() if given is not None and not polling else None
         receiver = Receiver(
-            bot, dispatcher, lambda: introduce(bot, dispatcher, texts, polling=polling), ready.set
+            bot,
+            dispatcher,
+            lambda: introduce(bot, dispatcher, texts, polling=polling),
+            lambda: announce(address),
         )
         app = create_app(
             inbox=services.inbox,
@@ -246,18 +250,10 @@ async def run(config: Config, stopping: asyncio.Event) -> None:
             else receiver.serve_webhook(f"{config.base_url}/telegram/webhook", secret)
         )
         stack.push_async_callback(_cancel, receive)
-        announce = asyncio.create_task(_announce(ready, address, sandbox=world is not None))
-        stack.push_async_callback(_cancel, announce)
         await stopping.wait()
         logger.info("stopping")
-
-
-async def _announce(ready: asyncio.Event, address: str, *, sandbox: bool) -> None:
-    await ready.wait()
-    sys.stdout.write(f"READY {address}\n")
-    sys.stdout.flush()
-    if sandbox:
-        sys.stderr.write(f"\n  Open {address}/sandbox/ in a browser: the chat, and everybody in it.\n\n")
+        for waited_for in (inbox.arrived, inbox.arrived_rereading, outbox.added):
+            waited_for.set()  # whoever waits for work sees at once that there will be none
 
 
 async def _finish(tasks: list[asyncio.Task[None]]) -> None:

@@ -53,7 +53,8 @@ class Receiver:
         pause = 1.0
         try:
             while True:
-                patience = 0 if self._running else LONG_POLL
+                # The first question only asks whether updates can be had.
+                patience = LONG_POLL if self._announced and not self._running else 0
                 try:
                     updates = await self.bot(
                         GetUpdates(offset=offset, timeout=patience, allowed_updates=allowed),

@@ -49,7 +49,7 @@ _LIMITS = {
 _CONFLICTS = frozenset({"40001", "40P01", "55P03"})
 # The server went away, refuses logins, is full, was told to stop, or is a standby after a failover.
 _OUTAGE_CLASSES = frozenset({"08", "28", "53", "57", "58"})
-_OUTAGES = frozenset({"25006", "25P03"})
+_OUTAGES = frozenset({"25006", "25P03", "55000"})
 _GONE = frozenset({"57P01", "57P02", "57P03", "25P03"})
 
 
@@ -224,8 +224,8 @@ async def _prepare(dsn: str, schema: Path) -> bool:
         known = await _can_log_in(dsn)
         for attempt in range(_TRIES):
             try:
-                # One transaction, so that its lock holds behind PgBouncer too: of several processes that start
-                # at once, one prepares and the others find it done.
+                # One transaction, so that its lock holds behind PgBouncer too: of several processes
+                # that start at once, one prepares and the others find it done.
                 async with owner.transaction():
                     await _set_up(owner, dsn, text, make_role=not known)
                 break
@@ -313,8 +313,8 @@ async def _apply(owner: Tx, schema: str, *, role: bool) -> None:
     if version != SCHEMA_VERSION:
         raise SchemaMismatch(
             f"{'A newer' if version > SCHEMA_VERSION else 'An older'} Looseline made the database "
-            f"(its schema is version {version}, this program's {SCHEMA_VERSION}): run the program that made it, "
-            "or give this one an empty database."
+            f"(its schema is version {version}, this program's {SCHEMA_VERSION}): "
+            "run the program that made it, or give this one an empty database."
         )
     if found and found["checksum"] != checksum:
         raise SchemaMismatch(

@@ -329,7 +329,7 @@ def _account(home: Path) -> _Account:
 
 
 def _kept_account() -> pwd.struct_passwd:
-    """The account for the database, made at the first start. Another process may be making it at the same time."""
+    """The account for the database, made at the first start; maybe by two processes at the same time."""
     command = [
         "useradd",
         "--system",

@@ -11,14 +11,14 @@ LIFETIME = timedelta(hours=24)
 
 async def get_state(tx: Tx, key: str) -> str | None:
     state = await tx.fetchval(
-        "SELECT state FROM fsm_state WHERE key = $1 AND updated_at > now() - $2", key, LIFETIME
+        "SELECT state FROM fsm_state WHERE key = $1 AND updated_at > now() - $2::interval", key, LIFETIME
     )
     return None if state is None else str(state)
 
 
 async def get_data(tx: Tx, key: str) -> dict[str, object]:
     data = await tx.fetchval(
-        "SELECT data FROM fsm_state WHERE key = $1 AND updated_at > now() - $2", key, LIFETIME
+        "SELECT data FROM fsm_state WHERE key = $1 AND updated_at > now() - $2::interval", key, LIFETIME
     )
     return dict(data or {})
 
@@ -28,7 +28,7 @@ async def set_state(tx: Tx, key: str, state: str | None) -> None:
         """
         INSERT INTO fsm_state AS f (key, state) VALUES ($1, $2)
           ON CONFLICT (key) DO UPDATE SET state = excluded.state, updated_at = now(),
-            data = CASE WHEN f.updated_at > now() - $3 THEN f.data ELSE '{}' END
+            data = CASE WHEN f.updated_at > now() - $3::interval THEN f.data ELSE '{}' END
         """,
         key,
         state,
@@ -41,7 +41,7 @@ async def set_data(tx: Tx, key: str, data: Mapping[str, object]) -> None:
         """
         INSERT INTO fsm_state AS f (key, data) VALUES ($1, $2)
           ON CONFLICT (key) DO UPDATE SET data = excluded.data, updated_at = now(),
-            state = CASE WHEN f.updated_at > now() - $3 THEN f.state END
+            state = CASE WHEN f.updated_at > now() - $3::interval THEN f.state END
         """,
         key,
         dict(data),
@@ -55,8 +55,8 @@ async def update_data(tx: Tx, key: str, data: Mapping[str, object]) -> dict[str,
         """
         INSERT INTO fsm_state AS f (key, data) VALUES ($1, $2)
           ON CONFLICT (key) DO UPDATE SET updated_at = now(),
-            data = CASE WHEN f.updated_at > now() - $3 THEN f.data ELSE '{}' END || excluded.data,
-            state = CASE WHEN f.updated_at > now() - $3 THEN f.state END
+            data = CASE WHEN f.updated_at > now() - $3::interval THEN f.data ELSE '{}' END || excluded.data,
+            state = CASE WHEN f.updated_at > now() - $3::interval THEN f.state END
           RETURNING data
         """,
         key,

@@ -3,13 +3,13 @@
 import secrets
 
 from aiogram import F, Router
-from aiogram.filters import Command, CommandObject, CommandStart
+from aiogram.filters import Command, CommandObject, CommandStart, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message
 
 from db.models import Operation, OperationStatus, Player, ProviderName
 from db.money import Money
-from handlers import keyboards
+from handlers import filters, keyboards
 from handlers.callbacks import PAID, Check, Choose, Leave, Open, Pay, Place, Type, is_paid
 from handlers.screen import Screen
 from handlers.states import Typing
@@ -23,7 +23,7 @@ def create_router() -> Router:
     router.callback_query.register(providers, Open.filter(F.place == Place.DEPOSIT))
     router.callback_query.register(amounts, Choose.filter())
     router.callback_query.register(ask_amount, Type.filter())
-    router.message.register(pay_typed, Typing.amount, ~F.text.startswith("/"))
+    router.message.register(pay_typed, StateFilter(Typing.amount), ~filters.command)
     router.callback_query.register(pay_pressed, Pay.filter())
     router.callback_query.register(check, Check.filter())
     router.callback_query.register(leave, Leave.filter())
@@ -153,7 +153,7 @@ async def come_back(
         text = t("deposit-checking", provider=operation.provider, amount=operation.amount, id=operation.id)
         await screen.show(text, keyboards.check(t, operation.id))
     else:
-        await screen.show(_ended(t, operation), keyboards.balance(t, below=True))
+        await screen.show(_ended(t, operation), keyboards.credited(t))
 
 
 async def leave(query: CallbackQuery, callback_data: Leave, screen: Screen, t: Translate) -> None:

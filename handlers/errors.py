@@ -46,6 +46,7 @@ def text_id(refusal: type[Exception]) -> str:
 
 async def rules_first(error: ErrorEvent, screen: Screen, t: Translate) -> None:
     with suppress(TelegramAPIError):
+        await screen.toast(t("rules-not-accepted"))
         await screen.show(t("rules-short"), keyboards.rules(t))
 
 

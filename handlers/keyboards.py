@@ -41,11 +41,12 @@ def cancel(t: Translate) -> InlineKeyboardMarkup:
     return _rows([_cancel(t)])
 
 
-def balance(t: Translate, *, below: bool = False) -> InlineKeyboardMarkup:
-    return _rows(
-        [_place(t, Place.DEPOSIT, below=below), _place(t, Place.HISTORY, below=below)],
-        [_place(t, Place.MENU, below=below)],
-    )
+def balance(t: Translate) -> InlineKeyboardMarkup:
+    return _rows([_place(t, Place.DEPOSIT), _place(t, Place.HISTORY)], [_place(t, Place.MENU)])
+
+
+def credited(t: Translate) -> InlineKeyboardMarkup:
+    return _rows([_place(t, Place.BALANCE, below=True), _place(t, Place.MENU, below=True)])
 
 
 def history(t: Translate, page: Page[Movement]) -> InlineKeyboardMarkup:

@@ -44,7 +44,7 @@ def _pay(t: Translate, values: Mapping[str, Value]) -> InlineKeyboardMarkup:
 # Messages that tell something stay as they are: their buttons open below them.
 _KEYBOARDS: Mapping[str, Callable[[Translate, Mapping[str, Value]], InlineKeyboardMarkup]] = {
     "deposit-link-ready": _pay,
-    "deposit-credited": lambda t, _: keyboards.balance(t, below=True),
+    "deposit-credited": lambda t, _: keyboards.credited(t),
     "deposit-failed": lambda t, _: keyboards.retry(t),
     "deposit-in-review": lambda t, _: keyboards.to_menu(t, below=True),
 }

@@ -3,13 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiogram import Bot, F, Router
-from aiogram.enums import ChatType
+from aiogram import Bot, Router
 from aiogram.filters import Command
 from aiogram.fsm.context import FSMContext
 from aiogram.types import BotCommand, CallbackQuery, Message, TelegramObject
 
-from handlers import deposits, errors, history, keyboards, settings, start, wallet
+from handlers import deposits, errors, filters, history, keyboards, settings, start, wallet
 from handlers import help as help_page
 from handlers.callbacks import Open
 from handlers.screen import Screen
@@ -18,18 +17,16 @@ from handlers.texts import Translate
 COMMANDS = ("menu", "balance", "deposit", "history", "settings", "help", "paysupport")
 """What Telegram's own menu lists."""
 
-PRIVATE = F.chat.type == ChatType.PRIVATE
-
 
 def create_router() -> Router:
     router = Router(name="root")
     router.message.middleware(leave_flow)
     router.callback_query.middleware(leave_flow)
     router.callback_query.middleware(keep_message)
-    private = Router(name="private")
-    private.message.filter(PRIVATE)
-    private.callback_query.filter(F.message.chat.type == ChatType.PRIVATE)
-    private.include_routers(
+    chat = Router(name="chat")
+    chat.message.filter(filters.private)
+    chat.callback_query.filter(filters.private)
+    chat.include_routers(
         start.create_router(),
         settings.create_router(),
         help_page.create_router(),
@@ -40,14 +37,14 @@ def create_router() -> Router:
         history.create_router(),
         _create_last(),
     )
-    router.include_routers(errors.create_router(), private, _create_elsewhere())
+    router.include_routers(errors.create_router(), chat, _create_elsewhere())
     return router
 
 
 def _create_last() -> Router:
     """What nobody else understood."""
     router = Router(name="last")
-    router.message.register(unknown_command, F.text.startswith("/"))
+    router.message.register(unknown_command, filters.command)
     router.message.register(unknown_message)
     return router
 
@@ -55,7 +52,7 @@ def _create_last() -> Router:
 def _create_elsewhere() -> Router:
     """Groups, where money is not talked about, and buttons that lead nowhere."""
     router = Router(name="elsewhere")
-    router.message.register(only_private, ~PRIVATE, Command("start", *COMMANDS, ignore_case=True))
+    router.message.register(only_private, ~filters.private, Command("start", *COMMANDS, ignore_case=True))
     router.callback_query.register(stale)
     return router
 

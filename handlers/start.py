@@ -1,12 +1,12 @@
 """The first meeting: age and rules, the language, the main menu."""
 
 from aiogram import F, Router
-from aiogram.enums import ChatMemberStatus, ChatType
-from aiogram.filters import Command, CommandObject, CommandStart, MagicData
+from aiogram.enums import ChatMemberStatus
+from aiogram.filters import Command, CommandObject, CommandStart
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, User
 
 from db.models import Player
-from handlers import keyboards
+from handlers import filters, keyboards
 from handlers.callbacks import Accept, Open, Place, is_paid
 from handlers.screen import Screen
 from handlers.texts import Translate
@@ -18,16 +18,15 @@ def create_router() -> Router:
     router.message.register(start, CommandStart(ignore_case=True, magic=~is_paid))
     router.callback_query.register(accept, Accept.filter())
     router.callback_query.register(read_rules, Open.filter(F.place == Place.RULES))
-    router.my_chat_member.register(membership, F.chat.type == ChatType.PRIVATE)
+    router.my_chat_member.register(membership, filters.private)
     return router
 
 
 def create_gate() -> Router:
     """Takes everything a player asks for before accepting the rules; stands before the routers of money."""
     router = Router(name="gate")
-    not_accepted = MagicData(F.player.accepted_at.is_(None))
-    router.message.register(ask, not_accepted)
-    router.callback_query.register(ask, not_accepted)
+    router.message.register(ask_first, filters.rules_not_accepted)
+    router.callback_query.register(ask_first, filters.rules_not_accepted)
     return router
 
 
@@ -72,6 +71,11 @@ async def welcome(screen: Screen, t: Translate, user: User) -> None:
 
 async def ask(event: Message | CallbackQuery, screen: Screen, t: Translate) -> None:
     await screen.show(t("rules-short"), keyboards.rules(t))
+
+
+async def ask_first(event: Message | CallbackQuery, screen: Screen, t: Translate) -> None:
+    await screen.toast(t("rules-not-accepted"))
+    await ask(event, screen, t)
 
 
 async def read_rules(query: CallbackQuery, screen: Screen, player: Player, t: Translate) -> None:

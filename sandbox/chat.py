@@ -3,7 +3,8 @@
 import asyncio
 import ipaddress
 import json
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from dataclasses import asdict
 from html import escape
@@ -15,8 +16,10 @@ from urllib.parse import quote, urlsplit
 from aiohttp import WSCloseCode, web
 from aiohttp.typedefs import Handler
 
+from sandbox.bot_api import MEGABYTE
 from sandbox.deliveries import WEBHOOKS, Webhook
-from sandbox.telegram import MEGABYTE
+from sandbox.stripe import StripeError
+from sandbox.yookassa import YooKassaError
 
 if TYPE_CHECKING:
     from sandbox.world import Sandbox
@@ -34,7 +37,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
@@ -43,14 +46,9 @@ HEADERS = {
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """404 for anybody but this machine, for foreign host names (DNS rebinding) and for other sites' pages."""
     peer = request.transport.get_extra_info("peername") if request.transport else None
-    origin = request.headers.get("Origin")
-    ours = (
-        peer is not None
-        and _loopback(peer[0])
-        and _loopback(urlsplit(f"//{request.host}").hostname or "")
-        and (origin is None or urlsplit(origin).netloc == request.host)
-    )
-    if not ours:
+    host, origin = re.sub(r":\d+$", "", request.host), request.headers.get("Origin")
+    same = origin is None or origin.partition("://")[2] == request.host
+    if not (peer and _loopback(peer[0]) and _loopback(host.strip("[]")) and same):
         raise web.HTTPNotFound
     return await handler(request)
 
@@ -93,6 +91,8 @@ class Pages:
 
     async def running(self, app: web.Application) -> AsyncIterator[None]:
         yield
+        for task in self._payments:
+            task.cancel()
         await asyncio.gather(*self._payments, return_exceptions=True)
 
     async def close(self, app: web.Application) -> None:
@@ -138,11 +138,7 @@ class Pages:
         people = telegram.people.values()
         return {
             "everything": {
-                "bot": {
-                    "name": telegram.me["first_name"],
-                    "username": telegram.me["username"],
-                    "about": telegram.description,
-                },
+                "bot": {"name": telegram.me["first_name"], "username": telegram.me["username"]},
                 "people": [telegram.profile(person) for person in people],
                 "messages": [
                     telegram.view(person, message) for person in people for message in person.messages[-300:]
@@ -202,7 +198,8 @@ class Pages:
         shown = (self._world.stripe if provider == "stripe" else self._world.yookassa).page(ref)
         if shown is None:
             raise web.HTTPNotFound
-        words = WORDS["ru" if request.headers.get("Accept-Language", "").startswith("ru") else "en"]
+        language = "ru" if request.headers.get("Accept-Language", "").startswith("ru") else "en"
+        words: dict[str, str] = json.loads(_page("pay.json"))[language]
         # The bot's own t.me links lead to the chat page here, as there is no Telegram to open
         back = "../../" if (urlsplit(shown["back"] or "").hostname or "t.me") == "t.me" else shown["back"]
         values = words | {
@@ -212,6 +209,7 @@ class Pages:
             "amount": shown["amount"],
             "description": shown["description"] or words["nothing"],
             "problem": shown["problem"],
+            "card_number": shown["card_number"],
             "way": back,
             "headline": words[shown["status"]],
             "leave": words["leave" if shown["status"] == "open" else "back"],
@@ -232,15 +230,19 @@ class Pages:
             how: Webhook = webhook
             reason = str(form.get("reason"))
             if form.get("action") == "decline" and reason in shown["reasons"]:
-                running = provider.decline(ref, how, reason=reason)
+                coming = provider.decline(ref, how, reason=reason)
             else:
-                running = provider.pay(ref, how)
+                coming = provider.pay(ref, how)
             # The payer does not wait for the bot to be told
-            task = asyncio.create_task(running)
+            task = asyncio.create_task(self._settle(coming))
             self._payments.add(task)
             task.add_done_callback(self._payments.discard)
             await asyncio.sleep(0)
         raise web.HTTPSeeOther(request.path)
+
+    async def _settle(self, coming: Coroutine[None, None, None]) -> None:
+        with suppress(StripeError, YooKassaError):  # somebody else was quicker
+            await coming
 
 
 def _page(name: str) -> str:
@@ -249,47 +251,3 @@ def _page(name: str) -> str:
 
 def _attachment(name: str) -> str:
     return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-
-
-WORDS = {
-    "en": {
-        "lang": "en",
-        "title": "Payment",
-        "open": "To pay",
-        "paid": "Paid",
-        "closed": "This payment is closed",
-        "pay": "Pay",
-        "decline": "Decline",
-        "leave": "Leave without paying",
-        "back": "Back to the chat",
-        "reason": "Reason",
-        "card": "Test card · no real money",
-        "nothing": "Payment",
-        "notify": "Tell the bot",
-        "now": "now",
-        "late": "late (5 s)",
-        "many": "many times",
-        "never": "never",
-        "note": "This page stands in for the provider's own. Nothing leaves this computer.",
-    },
-    "ru": {
-        "lang": "ru",
-        "title": "Оплата",
-        "open": "К оплате",
-        "paid": "Оплачено",
-        "closed": "Платёж закрыт",
-        "pay": "Оплатить",
-        "decline": "Отклонить",
-        "leave": "Уйти без оплаты",
-        "back": "Вернуться в чат",
-        "reason": "Причина",
-        "card": "Тестовая карта · деньги не настоящие",
-        "nothing": "Оплата",
-        "notify": "Сообщить боту",
-        "now": "сразу",
-        "late": "позже (5 с)",
-        "many": "много раз",
-        "never": "никогда",
-        "note": "Эта страница заменяет страницу провайдера. Ничего не покидает этот компьютер.",
-    },
-}

@@ -127,6 +127,7 @@ class Control:
 
     async def state(self) -> Json:
         world = self._world
+        people = world.telegram.people.values()
         return {
             "people": {
                 person.id: {
@@ -134,7 +135,7 @@ class Control:
                     "messages": await self.messages(person.id),
                     "toasts": [asdict(toast) for toast in person.toasts],
                 }
-                for person in world.telegram.people.values()
+                for person in people
             },
             "stripe": {"sessions": world.stripe.sessions, "taken": world.stripe.taken()},
             "yookassa": {"payments": world.yookassa.payments, "taken": world.yookassa.taken()},
@@ -160,7 +161,6 @@ def routes(world: "Sandbox") -> list[web.RouteDef]:
             ValueError,
             TypeError,
             LookupError,
-            StopIteration,
             AssertionError,
             StripeError,
             YooKassaError,

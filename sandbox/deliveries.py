@@ -111,11 +111,12 @@ class Deliveries:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
         began, status = time.monotonic(), None
-        if (target := self._target()) is not None:
-            url = f"{target.rstrip('/')}/api/webhook/{notice.provider}"
-            with suppress(aiohttp.ClientError, TimeoutError):
-                async with self._session.post(url, data=notice.body, headers=notice.raw.headers) as response:
-                    status = response.status
+        if (target := self._target()) is None:
+            return False
+        url = f"{target.rstrip('/')}/api/webhook/{notice.provider}"
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with self._session.post(url, data=notice.body, headers=notice.raw.headers) as response:
+                status = response.status
         spent = round((time.monotonic() - began) * 1000)
         attempt = Attempt(notice.provider, notice.event, notice.subject, number, status, spent, time.time())
         self.log.append(attempt)

@@ -1,15 +1,19 @@
 """What may go wrong on the way to a server, chosen by tests, seeded where chance is involved."""
 
 import asyncio
+import json
 import random
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+
+REFUSALS = json.loads((Path(__file__).parent / "shapes" / "refusals.json").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,10 @@ class Faults:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         server, where = place(request)
+        if not server:
+            return await handler(request)
         self.calls[server, where] += 1
-        fault = self.take(server, where) if server else None
+        fault = self.take(server, where)
         released = self._released
         match fault.kind if fault else None:
             case "TOO_MANY" | "FORBIDDEN" | "ERROR" | "GARBAGE" if fault:
@@ -177,35 +183,9 @@ def refusal(server: str, fault: Fault) -> web.Response:
         html = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
         return web.Response(status=502, text=html, content_type="text/html")
     status = {"TOO_MANY": 429, "FORBIDDEN": 403, "ERROR": 500}[fault.kind]
-    headers = {"Retry-After": str(fault.retry_after)} if status == 429 else {}
-    body: dict[str, Any]
-    if server == "telegram":
-        words = {
-            429: f"Too Many Requests: retry after {fault.retry_after}",
-            403: "Forbidden: bot was blocked by the user",
-            500: "Internal Server Error",
-        }
-        body = {"ok": False, "error_code": status, "description": words[status]}
-        if status == 429:
+    body, headers = dict(REFUSALS[server][str(status)]), {}
+    if status == 429:
+        headers["Retry-After"] = str(fault.retry_after)
+        if server == "telegram":
             body["parameters"] = {"retry_after": fault.retry_after}
-    elif server == "stripe":
-        body = {
-            429: {
-                "error": {
-                    "code": "rate_limit",
-                    "message": "Too many requests.",
-                    "type": "invalid_request_error",
-                }
-            },
-            403: {"error": {"message": "This key may not do that.", "type": "invalid_request_error"}},
-            500: {"error": {"message": "Something went wrong on our end.", "type": "api_error"}},
-        }[status]
-    else:
-        code = {429: "too_many_requests", 403: "forbidden", 500: "internal_server_error"}[status]
-        body = {
-            "type": "error",
-            "id": "e65a8f85-0000-4000-8000-bfef99aacb29",
-            "code": code,
-            "description": code,
-        }
     return web.json_response(body, status=status, headers=headers)

@@ -205,6 +205,15 @@ class Person:
         self.telegram.tell({"message": self.telegram.view(self, message)})
         return message
 
+    def lose(self, message_id: int) -> bool:
+        """A message is deleted for both sides; False if there is none."""
+        if (message := self.find(message_id)) is None:
+            return False
+        self.messages.remove(message)
+        self.telegram.tick()
+        self.telegram.tell({"deleted": {"person": self.id, "id": message_id}})
+        return True
+
     # The same in words for tests
 
     async def says(self, text: str) -> Message:

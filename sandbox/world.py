@@ -7,11 +7,12 @@ from typing import Any, Self
 from aiohttp import web
 
 from sandbox import chat, control
+from sandbox.bot_api import MEGABYTE, BotApi
 from sandbox.deliveries import Deliveries
 from sandbox.faults import Faults
 from sandbox.people import Person
 from sandbox.stripe import Stripe
-from sandbox.telegram import MEGABYTE, Telegram
+from sandbox.telegram import Telegram
 from sandbox.yookassa import YooKassa
 
 BOT_TOKEN, STRIPE_WEBHOOK_SECRET = "42:SANDBOX", "whsec_sandbox"
@@ -45,6 +46,7 @@ class Sandbox:
         self.calls = self.faults.calls
         self.deliveries = Deliveries(lambda: self.bot_url, self.tell, seed)
         self.telegram = Telegram(bot_token, self.tell)
+        self._bot_api = BotApi(self.telegram)
         self.stripe = Stripe(stripe_key, stripe_webhook_secret, self.deliveries, lambda: self.page_url)
         self.yookassa = YooKassa(yookassa_shop, yookassa_key, self.deliveries, lambda: self.page_url)
 
@@ -99,7 +101,7 @@ class Sandbox:
     async def start(self) -> None:
         app = web.Application(client_max_size=60 * MEGABYTE, middlewares=[chat.guard, self.faults.middleware])
         app.add_routes(
-            [*self.telegram.routes(), *self.stripe.routes(), *self.yookassa.routes(), *control.routes(self)]
+            [*self._bot_api.routes(), *self.stripe.routes(), *self.yookassa.routes(), *control.routes(self)]
         )
         app.add_subapp("/sandbox/", chat.application(self))
         # A call whose caller has gone ends at once: a killed bot must not keep its long poll
@@ -113,7 +115,7 @@ class Sandbox:
         self.faults.clear()
         self.stripe.stop()
         self.yookassa.stop()
-        await self.telegram.stop()
+        await self._bot_api.stop()
         await self.deliveries.stop()
         if self._runner is not None:
             await self._runner.cleanup()

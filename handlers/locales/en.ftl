@@ -198,7 +198,7 @@ not-an-amount = That does not look like an amount. Type one number, for example 
 provider-unavailable = { provider } does not take deposits now. Choose another way: /deposit
 provider-refused = { provider } did not accept this payment. No money was taken. Try another amount or another way: /deposit
 deposit-not-found = You have no such deposit. All money movements are in the history: /history
-rules-not-accepted = First confirm your age and the rules: /start
+rules-not-accepted = First confirm your age and the rules.
 
 # When something did not work
 

@@ -21,7 +21,7 @@ const WORDS = {
 const LANGUAGE = navigator.language.startsWith("ru") ? "ru" : "en";
 const t = WORDS[LANGUAGE];
 
-let bot = { name: "", username: "", about: "" };
+let bot = { name: "", username: "" };
 let online = false;
 const people = new Map(); // id → profile with its messages, kept in the order they were sent
 const chats = new Map(); // id → the open chat's elements
@@ -193,7 +193,7 @@ function inline(person, message, button) {
     element.classList.toggle("busy", [...waiting.values()].includes(key));
     element.onclick = () => press(person, message, button.callback_data);
   } else if (button.copy_text) {
-    element.append(make("i", "corner", "⧉"));
+    element.append(make("i", "corner copy"));
     element.onclick = () => copy(person, button.copy_text.text);
   } else {
     element.disabled = true;
@@ -344,7 +344,7 @@ function showState(person) {
   chat.composer.hidden = silent;
   chat.menu.hidden = !person.commands.length;
   chat.about.hidden = person.messages.size > 0;
-  chat.about.textContent = bot.about || t.empty;
+  chat.about.textContent = person.about || t.empty;
   const rows = (!silent && person.keyboard?.keyboard) || [];
   chat.keyboard.hidden = !rows.length;
   chat.keyboard.replaceChildren(...rows.map((row) => make("div", "row", ...row.map((key) => {

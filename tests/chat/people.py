@@ -26,7 +26,7 @@ async def asks_to_pay(person: Person, provider: str, amount: str) -> Message:
         await person.presses("Другая сумма")
         await person.sees("одним числом")
         await person.says(amount)
-    return await person.sees("Номер пополнения")
+    return await person.sees("Оплатить")
 
 
 def plain(text: str) -> str:

@@ -14,9 +14,10 @@ async def test_nothing_about_money_is_shown_before_the_rules_are_accepted(
     await anna.says(command)
     asked = await anna.sees("Только для тех, кому есть 18")
     for button in ("o:balance:0", "o:deposit:0", "c:stripe:USD", "p:stripe:USD:1000:abcdefgh", "h:1:", "k:1"):
-        await anna.taps(button, on=asked)
-        await anna.sees("Только для тех, кому есть 18")
-    assert town.stripe.newest() is None if not town.stripe.sessions else False
+        pressed = await anna.taps(button, on=asked)
+        assert pressed.text == "Сначала подтвердите возраст и правила."
+    assert anna.shown == [asked]
+    assert not town.stripe.sessions
 
 
 async def test_the_rules_are_asked_for_once(town: Sandbox) -> None:

@@ -1,11 +1,14 @@
 """When Telegram stumbles or somebody writes faster than a person can."""
 
 import asyncio
+import logging
+import re
 
 import pytest
 
 from sandbox import Fault, Sandbox
 from tests.chat.people import grown_up
+from tests.conftest import statement
 
 
 @pytest.mark.parametrize("fault", [Fault.TOO_MANY(retry_after=1), Fault.ERROR, Fault.RESET])
@@ -42,3 +45,20 @@ async def test_who_blocks_the_bot_may_come_back(town: Sandbox) -> None:
 async def test_the_menu_of_commands_is_told_to_telegram_in_both_languages(town: Sandbox) -> None:
     await grown_up(town)
     assert town.calls["telegram", "setMyCommands"] >= 2
+
+
+async def test_a_bug_gets_a_code_that_is_found_in_the_log_and_no_details(
+    town: Sandbox, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    anna = await grown_up(town)
+    await statement(database_url, "ALTER TABLE users_balance RENAME TO nobody_finds_this")
+    with caplog.at_level(logging.ERROR):
+        await anna.presses("Баланс")
+        told = (await anna.sees("Что-то пошло не так")).text
+    await statement(database_url, "ALTER TABLE nobody_finds_this RENAME TO users_balance")
+    code = re.findall(r"код ([0-9a-f]{8})", told)
+    logged = [record for record in caplog.records if getattr(record, "incident", None) in code]
+    assert len(logged) == 1
+    assert logged[0].exc_info
+    assert not re.search("users_balance|Error|Traceback|relation", told)
+    assert anna.shown[0].labels, "the screen that was there is still there"

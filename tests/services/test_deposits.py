@@ -19,7 +19,7 @@ from services.errors import (
     ProviderUnavailable,
     RulesNotAccepted,
 )
-from tests.services.conftest import ADMIN, AMOUNTS, Shop
+from tests.shop import ADMIN, AMOUNTS, Shop
 
 BOTH = pytest.mark.parametrize("provider", list(ProviderName))
 CREATE = {
@@ -224,7 +224,7 @@ async def test_a_payment_nobody_asked_for_goes_to_suspense_and_to_the_admins(
 async def test_a_provider_that_fails_ends_in_one_payment_and_a_link(
     shop: Shop, provider: ProviderName, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deposits, "PATIENCE", 1.0)
+    monkeypatch.setattr(deposits, "PATIENCE", 0.4)
     anna = await shop.player()
     made = Fault.TOO_MANY(retry_after=1) if fault == "TOO_MANY" else getattr(Fault, fault)
     shop.world.faults.add(*CREATE[provider], made, times=None)

@@ -1,0 +1,46 @@
+"""The whole bot in a town of its own: real updates, real HTTP, a fresh database; afterwards the books are proven."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.app import run
+from bot.config import load
+from db import proof
+from db.database import Database
+from sandbox import Sandbox
+
+
+@pytest.fixture
+async def town(database_url: str) -> AsyncIterator[Sandbox]:
+    async with Sandbox() as world:
+        config = load(
+            {
+                "TELEGRAM_TOKEN": world.bot_token,
+                "TELEGRAM_API_URL": world.telegram_url,
+                "STRIPE_SECRET_KEY": world.stripe_key,
+                "STRIPE_WEBHOOK_SECRET": world.stripe_webhook_secret,
+                "STRIPE_API_URL": world.stripe_url,
+                "YOOKASSA_SHOP_ID": world.yookassa_shop,
+                "YOOKASSA_SECRET_KEY": world.yookassa_key,
+                "YOOKASSA_API_URL": world.yookassa_url,
+                "YOOKASSA_NETWORKS": "127.0.0.0/8",
+                "ADMIN_IDS": "900",
+                "DATABASE_URL": database_url,
+                "PORT": "0",
+            },
+            None,
+        )
+        stopping = asyncio.Event()
+        ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        process = asyncio.create_task(run(config, stopping, ready.set_result))
+        await asyncio.wait([ready, process], return_when=asyncio.FIRST_COMPLETED)
+        if process.done():
+            await process
+        world.bot_url = await ready
+        yield world
+        stopping.set()
+        await process
+    async with Database.open(database_url) as database, database.transaction() as tx:
+        assert await proof.verify(tx) == []

@@ -1,0 +1,146 @@
+"""The services on a real database, with the sandbox's Stripe and YooKassa behind them. The books are proven after each test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from itertools import count
+
+import pytest
+
+from db import operations
+from db.database import Database
+from db.models import Language, Operation, Player, ProviderName, Wallet
+from db.money import Money
+from sandbox import Sandbox
+from sandbox.deliveries import Raw
+from services.bookkeeping import Bookkeeping
+from services.deposits import Deposits
+from services.inbox import Inbox
+from services.outbox import Outbox
+from services.players import Players
+from services.providers import PaymentProvider
+from services.providers.stripe import Stripe
+from services.providers.yookassa import YooKassa
+from services.wallets import Wallets
+
+ADMIN = 900
+AMOUNTS = {ProviderName.STRIPE: Money(50_00, "USD"), ProviderName.YOOKASSA: Money(1500_00, "RUB")}
+
+
+@dataclass
+class Shop:
+    """What the tests do with the product: ask for a deposit, deliver, work, look."""
+
+    database: Database
+    world: Sandbox
+    players: Players
+    wallets: Wallets
+    outbox: Outbox
+    deposits: Deposits
+    inbox: Inbox
+    bookkeeping: Bookkeeping
+    _wishes: "count[int]"
+
+    async def player(self, telegram_id: int = 1001) -> Player:
+        met = await self.players.meet(telegram_id, username=None, name="Анна", language_code="ru")
+        return await self.players.accept_rules(met)
+
+    async def asks(
+        self, player: Player, provider: ProviderName, amount: Money | None = None, key: str | None = None
+    ) -> Operation:
+        return await self.deposits.start(
+            player,
+            provider,
+            amount or AMOUNTS[provider],
+            request_key=key or f"wish-{next(self._wishes)}",
+            return_url="https://t.me/looseline_bot?start=paid_",
+        )
+
+    async def pays(self, operation: Operation, **odd: object) -> list[Raw]:
+        """The player pays on the provider's page; the deliveries come back undelivered."""
+        assert operation.provider_ref is not None
+        if operation.provider is ProviderName.STRIPE:
+            await self.world.stripe.pay(operation.provider_ref, webhook="never", **odd)  # type: ignore[arg-type]
+            return self.world.stripe.events(operation.provider_ref)
+        await self.world.yookassa.pay(operation.provider_ref, webhook="never", **odd)  # type: ignore[arg-type]
+        return self.world.yookassa.events(operation.provider_ref)
+
+    async def receives(self, provider: ProviderName, deliveries: Sequence[Raw]) -> None:
+        await asyncio.gather(
+            *(
+                self.inbox.accept(
+                    provider,
+                    raw.body,
+                    {name.lower(): value for name, value in raw.headers.items()},
+                    ip_address("127.0.0.1"),
+                )
+                for raw in deliveries
+            )
+        )
+
+    async def works(self, workers: int = 4) -> None:
+        """Several workers at once, until nothing is due."""
+
+        async def drain() -> None:
+            while await self.inbox.act() or await self.inbox.act_rereading():
+                pass
+
+        await asyncio.gather(*(drain() for _ in range(workers)))
+
+    async def wallet(self, player: Player, currency: str) -> Wallet:
+        return next(wallet for wallet in await self.wallets.balances(player) if wallet.currency == currency)
+
+    async def operation(self, operation_id: int) -> Operation:
+        async with self.database.connection() as tx:
+            found = await operations.get(tx, operation_id)
+        assert found is not None
+        return found
+
+    async def told(self, chat_id: int) -> list[str]:
+        """The ids of what waits to be told to a chat, in order."""
+        async with self.database.connection() as tx:
+            rows = await tx.fetch("SELECT text_id FROM outbox WHERE chat_id = $1 ORDER BY id", chat_id)
+        return [row["text_id"] for row in rows]
+
+    async def due_now(self) -> None:
+        """Time passes: whatever waits for its next attempt is due."""
+        async with self.database.connection() as tx:
+            await tx.execute("UPDATE wallet_operations SET next_check_at = now() WHERE next_check_at IS NOT NULL")
+            await tx.execute("UPDATE webhook_inbox SET run_at = now() WHERE state = 'queued'")
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as world:
+        yield world
+
+
+@pytest.fixture
+async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
+    providers: dict[ProviderName, PaymentProvider] = {
+        ProviderName.STRIPE: Stripe(world.stripe_key, [world.stripe_webhook_secret], world.stripe_url),
+        ProviderName.YOOKASSA: YooKassa(
+            world.yookassa_shop, world.yookassa_key, world.yookassa_url, [ip_network("127.0.0.0/8")]
+        ),
+    }
+    outbox = Outbox(database, [ADMIN])
+    deposits = Deposits(database, outbox, providers)
+    inbox = Inbox(database, outbox, deposits, providers)
+    bookkeeping = Bookkeeping(database, outbox, inbox)
+    yield Shop(
+        database=database,
+        world=world,
+        players=Players(database, Language.RU),
+        wallets=Wallets(database),
+        outbox=outbox,
+        deposits=deposits,
+        inbox=inbox,
+        bookkeeping=bookkeeping,
+        _wishes=count(),
+    )
+    for provider in providers.values():
+        await provider.close()
+    assert await bookkeeping.verify() == []
+    await bookkeeping.seal()
+    assert await bookkeeping.verify() == []

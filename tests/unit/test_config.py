@@ -1,0 +1,226 @@
+"""The settings: what is understood, and that everything wrong is told at once, without a secret."""
+
+import re
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from bot.config import Config, ConfigError, load
+from db.models import Language
+
+REAL = {"TELEGRAM_TOKEN": "123456:AAbb-_cc"}
+PROVIDERS = {
+    "STRIPE_SECRET_KEY": "sk_live_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_new,whsec_old",
+    "YOOKASSA_SHOP_ID": "54401",
+    "YOOKASSA_SECRET_KEY": "live_key",
+}
+WEBHOOK = {
+    "TELEGRAM_MODE": "webhook",
+    "TELEGRAM_WEBHOOK_SECRET": "secret_1",
+    "BASE_URL": "https://bot.example.org",
+}
+
+
+def problems(settings: dict[str, str]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(settings, None)
+    return caught.value.problems
+
+
+def test_without_settings_everything_is_played_on_this_machine() -> None:
+    config = load({}, None)
+    assert config.sandbox
+    assert config.database_url is None
+    assert (config.host, config.port, config.base_url) == ("127.0.0.1", 3000, "http://127.0.0.1:3000")
+    assert (config.telegram_mode, config.default_language) == ("polling", Language.RU)
+    assert (config.timezone.key, config.postback_currency) == ("Europe/Moscow", "RUB")
+    assert config.admin_ids == frozenset()
+    assert ip_network("127.0.0.0/8") in config.yookassa_networks
+
+
+def test_with_a_token_only_the_official_networks_are_believed() -> None:
+    config = load(REAL, None)
+    assert not config.sandbox
+    assert [str(network) for network in config.yookassa_networks] == [
+        "185.71.76.0/27",
+        "185.71.77.0/27",
+        "77.75.153.0/25",
+        "77.75.154.128/25",
+        "77.75.156.11/32",
+        "77.75.156.35/32",
+        "2a02:5180::/32",
+    ]
+
+
+def test_every_setting_is_understood() -> None:
+    config = load(
+        {
+            **REAL,
+            **PROVIDERS,
+            "TELEGRAM_API_URL": "http://127.0.0.1:9100/",
+            "ADMIN_IDS": " 900, 901 ",
+            "DATABASE_URL": "postgresql://u:p@db/looseline?sslmode=require",
+            "DATA_DIR": "/var/lib/looseline",
+            "HOST": "0.0.0.0",
+            "PORT": "0",
+            "TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::1",
+            "DEFAULT_LANGUAGE": "en",
+            "TIMEZONE": "Asia/Yekaterinburg",
+            "REQUIRED_CHANNEL_ID": "-1001234567890",
+            "STRIPE_API_URL": "http://127.0.0.1:9200",
+            "YOOKASSA_API_URL": "http://127.0.0.1:9300/v3/",
+            "YOOKASSA_NETWORKS": "127.0.0.0/8",
+            "YOOKASSA_VAT_CODE": "1",
+            "YOOKASSA_TAX_SYSTEM_CODE": "2",
+            "YOOKASSA_RECEIPT_EMAIL": "kassa@example.org",
+            "CRYPTOCLOUD_API_KEY": "key",
+            "CRYPTOCLOUD_SHOP_ID": "shop",
+            "CRYPTOCLOUD_SECRET_KEY": "secret",
+            "CRYPTOCLOUD_API_URL": "http://127.0.0.1:9400/v2",
+            "POSTBACK_TOKEN": "new,old",
+            "POSTBACK_SECRET_KEY": "hmac",
+            "POSTBACK_CURRENCY": "USD",
+            "METRICS_TOKEN": "metrics",
+        },
+        None,
+    )
+    assert config.telegram_api_url == "http://127.0.0.1:9100"
+    assert config.yookassa_api_url == "http://127.0.0.1:9300/v3"
+    assert config.admin_ids == {900, 901}
+    assert config.data_dir == Path("/var/lib/looseline")
+    assert config.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("2001:db8::1/128"))
+    assert [secret.get_secret_value() for secret in config.stripe_webhook_secret] == [
+        "whsec_new",
+        "whsec_old",
+    ]
+    assert [secret.get_secret_value() for secret in config.postback_token] == ["new", "old"]
+    assert config.required_channel_id == -1001234567890
+    assert set(config.secrets()) >= {"123456:AAbb-_cc", "sk_live_1", "whsec_old", "hmac", "p", "metrics"}
+    assert "sk_live_1" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("localhost", "localhost")],
+)
+def test_the_address_in_links_follows_from_where_we_listen(host: str, address: str) -> None:
+    assert load({"HOST": host, "PORT": "8080"}, None).base_url == f"http://{address}:8080"
+
+
+def test_the_environment_wins_over_the_file_and_empty_is_none(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(
+        "\ufeff# settings\nPORT=4000\nTELEGRAM_TOKEN=1:a\nADMIN_IDS=\nPOSTBACK_TOKEN='a-${HOME}'\n", "utf-8"
+    )
+    with pytest.raises(ConfigError, match=r"^POSTBACK_TOKEN: "):
+        load({}, file)
+    config = load({"PORT": "5000", "TELEGRAM_TOKEN": "", "POSTBACK_TOKEN": "b"}, file)
+    assert (config.port, config.sandbox, config.admin_ids) == (5000, True, frozenset())
+    assert load({"PORT": "5000"}, tmp_path / "no-file").port == 5000
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_and_no_crash(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"PORT=\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load({}, tmp_path / ".env")
+
+
+def test_settings_do_not_change_later() -> None:
+    with pytest.raises(ValidationError):
+        load({}, None).port = 1  # type: ignore[misc]  # the point of it
+
+
+def test_all_problems_are_told_at_once_one_line_each() -> None:
+    told = problems(
+        {
+            "PORT": "65536",
+            "ADMIN_IDS": "1,@admin",
+            "TIMEZONE": "Mars/Olympus",
+            "DEFAULT_LANGUAGE": "de",
+            "TELEGRAM_MODE": "webhok",
+            "STRIPE_SECRET_KEY": "sk_test_1",
+            "YOOKASSA_VAT_CODE": "22",
+        }
+    )
+    assert [line.split(":")[0] for line in told] == [
+        "ADMIN_IDS",
+        "DEFAULT_LANGUAGE",
+        "PORT",
+        "STRIPE_WEBHOOK_SECRET",
+        "TELEGRAM_MODE",
+        "TIMEZONE",
+        "YOOKASSA_RECEIPT_EMAIL",
+        "YOOKASSA_VAT_CODE",
+    ]
+    assert "PORT: '65536' cannot be used, expected a number from 0 to 65535" in told
+    assert all("\n" not in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TELEGRAM_TOKEN", "hush"),
+        ("TELEGRAM_TOKEN", "12:hush hush"),
+        ("TELEGRAM_WEBHOOK_SECRET", "hush!"),
+        ("TELEGRAM_API_URL", "http://127.0.0.1:9100/bot1:hush"),
+        ("TELEGRAM_API_URL", "ftp://hush"),
+        ("TELEGRAM_API_URL", "http://127.0.0.1:hush"),
+        ("DATABASE_URL", "mysql://u:hush@db/money"),
+        ("DATABASE_URL", "postgresql://u:hush@db:port/money"),
+        ("BASE_URL", "https://u:hush@example.org"),
+        ("BASE_URL", "https://example.org/?hush"),
+        ("STRIPE_SECRET_KEY", "pk_test_hush"),
+        ("STRIPE_SECRET_KEY", "sk_test_hush hush"),
+        ("STRIPE_API_URL", "http://127.0.0.1:9100/v1/hush"),
+        ("YOOKASSA_SHOP_ID", "test_hush"),
+        ("YOOKASSA_SECRET_KEY", "ключ hush"),
+        ("POSTBACK_TOKEN", "hush/hush"),
+        ("YOOKASSA_RECEIPT_EMAIL", "hush"),
+    ],
+)
+def test_what_could_be_a_secret_is_not_repeated(name: str, value: str) -> None:
+    told = [line for line in problems({name: value}) if line.startswith(f"{name}:")]
+    assert told
+    assert "hush" not in "".join(told)
+
+
+@pytest.mark.parametrize("name", ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "YOOKASSA_SHOP_ID"])
+def test_half_a_provider_is_refused(name: str) -> None:
+    settings = {**REAL, **PROVIDERS}
+    del settings[name]
+    assert [line.split(":")[0] for line in problems(settings)] == [name]
+
+
+def test_live_keys_need_a_real_bot() -> None:
+    assert all(re.search("live key needs a TELEGRAM_TOKEN", line) for line in problems(PROVIDERS))
+    load({**REAL, **PROVIDERS}, None)
+    load({**PROVIDERS, "STRIPE_SECRET_KEY": "sk_test_1", "YOOKASSA_SECRET_KEY": "test_1"}, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"TELEGRAM_WEBHOOK_SECRET": ""}, "TELEGRAM_WEBHOOK_SECRET"),
+        ({"BASE_URL": ""}, "BASE_URL"),
+        ({"BASE_URL": "http://bot.example.org"}, "BASE_URL"),
+        ({"BASE_URL": "https://bot.example.org:3000"}, "BASE_URL"),
+    ],
+)
+def test_webhooks_of_telegram_need_an_address_and_a_secret(change: dict[str, str], name: str) -> None:
+    assert [line.split(":")[0] for line in problems({**REAL, **WEBHOOK, **change})] == [name]
+
+
+def test_a_telegram_on_this_machine_may_call_plain_http() -> None:
+    settings = {**REAL, **WEBHOOK, "BASE_URL": "http://127.0.0.1:3000"}
+    assert load({**settings, "TELEGRAM_API_URL": "http://127.0.0.1:9100"}, None).telegram_mode == "webhook"
+    assert problems({**settings, "TELEGRAM_API_URL": "http://10.0.0.5:9100"})
+
+
+def test_the_example_names_every_setting_and_is_valid() -> None:
+    text = (Path(__file__).parents[2] / ".env.example").read_text("utf-8")
+    named = re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)
+    assert sorted(named) == sorted(name.upper() for name in Config.model_fields)
+    assert load({}, Path(__file__).parents[2] / ".env.example").sandbox

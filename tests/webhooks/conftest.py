@@ -1,0 +1,3 @@
+from tests.shop import shop, world
+
+__all__ = ["shop", "world"]
