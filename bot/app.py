@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 TELEGRAM_SECONDS = 15.0
 DRAIN_SECONDS = 3.0
-INBOX_WORKERS = 4
+INBOX_WORKERS = 2
 REREADING_WORKERS = 8
 SENDERS = 8
 
@@ -199,6 +199,8 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(config))
         world = await stack.enter_async_context(Sandbox()) if config.sandbox else None
+        if world is not None:
+            world.cast()
         providers = build_providers(config, world)
         for provider in providers.values():
             stack.push_async_callback(provider.close)
@@ -224,12 +226,14 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
             feed_update=receiver.feed,
         )
         if world is not None:
+            app.router.add_get("/sandbox", _to_sandbox)
             app.add_subapp("/sandbox/", sandbox_pages(world))
         runner, port = await serve(app, config.host, config.port)
         stack.push_async_callback(runner.cleanup)
         address = f"http://{config.host}:{port}"
         if world is not None:
-            world.bot_url, world.page_url = address, f"{address}/sandbox"
+            local = f"http://127.0.0.1:{port}"  # the pages are for this machine, wherever the web app listens
+            world.bot_url, world.page_url = local, f"{local}/sandbox"
 
         scheduler = timetable(services.deposits, services.bookkeeping, config.timezone)
         scheduler.start()
@@ -254,6 +258,10 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
         logger.info("stopping")
         for waited_for in (inbox.arrived, inbox.arrived_rereading, outbox.added):
             waited_for.set()  # whoever waits for work sees at once that there will be none
+
+
+async def _to_sandbox(_request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/sandbox/")
 
 
 async def _finish(tasks: list[asyncio.Task[None]]) -> None:

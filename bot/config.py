@@ -244,9 +244,13 @@ def _with_defaults(given: Mapping[str, str]) -> dict[str, str]:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not listened on
     host = f"[{host}]" if ":" in host else host
     values = {"BASE_URL": f"http://{host}:{given.get('PORT', 3000)}", **given}
-    if "TELEGRAM_TOKEN" not in given and "YOOKASSA_NETWORKS" not in given:
-        # In the sandbox notifications come from this machine.
-        values["YOOKASSA_NETWORKS"] = ",".join(map(str, (*NETWORKS, *_LOOPBACK)))
+    if "TELEGRAM_TOKEN" not in given:
+        # The sandbox's admin, and notifications that come from this machine.
+        values = {
+            "ADMIN_IDS": "900",
+            "YOOKASSA_NETWORKS": ",".join(map(str, (*NETWORKS, *_LOOPBACK))),
+            **values,
+        }
     return values
 
 

@@ -62,7 +62,8 @@ class Prepare(BaseMiddleware):
         user: User | None = data.get("event_from_user")
         data["t"] = self._texts.guess(user.language_code if user else None)
         with logs.bind(update_id=event.update_id):
-            answered = event.message or event.callback_query
+            # In a group nobody is told anything, not even that something failed; a button must be answered.
+            answered = event.callback_query or (event.message if _is_private(data) else None)
             if answered is None:
                 return await handler(event, data)
             screen = data["screen"] = Screen(data["bot"], answered)
@@ -112,9 +113,8 @@ class Throttle(BaseMiddleware):
         self.people: OrderedDict[int, Bucket] = OrderedDict()
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
-        screen: Screen | None = data.get("screen")
         user: User | None = data.get("event_from_user")
-        if screen is None or user is None:
+        if user is None or not isinstance(event, Update) or not (event.message or event.callback_query):
             return await handler(event, data)
         bucket = self.bucket(user.id)
         turn = bucket.take(self._clock())
@@ -124,9 +124,10 @@ class Throttle(BaseMiddleware):
             finally:
                 bucket.t = data["t"]
         t = bucket.t or data["t"]
-        if not screen.answered:
+        screen: Screen | None = data.get("screen")
+        if screen is not None and not screen.answered:
             await screen.toast(t("slow-down"), alert=True)
-        elif turn is Turn.PAUSE and _is_private(data):
+        elif screen is not None and turn is Turn.PAUSE:
             await screen.show(t("slow-down"))
         return None
 
@@ -147,7 +148,7 @@ class Recognize(BaseMiddleware):
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         user: User | None = data.get("event_from_user")
-        if user is None or "screen" not in data or not _is_private(data):
+        if user is None or "screen" not in data or not _is_private(data):  # blocking the bot is no visit
             return await handler(event, data)
         player = data["player"] = await self._players.meet(
             user.id, username=user.username, name=user.full_name, language_code=user.language_code

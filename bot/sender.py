@@ -88,9 +88,15 @@ class Sender:
             return True
         await self.limits.turn()
         try:
-            await self.outbox.sent(message, await self._send(message))
+            shown_as = await self._send(message)
         except TelegramAPIError as error:
             await self._failed(message, error)
+        except LookupError:
+            # No such text, or not these arguments: a bug, mended by the next version before the message is too old.
+            logger.exception("message cannot be rendered", extra={"outbox_id": message.id})
+            await self.outbox.put_off(message, "cannot be rendered", timedelta(minutes=5))
+        else:
+            await self.outbox.sent(message, shown_as)
         return True
 
     async def _send(self, message: Claimed) -> int | None:
@@ -120,9 +126,9 @@ class Sender:
                 # The message is gone, too old, or says so already: there is nothing left to change.
                 await self.outbox.sent(message, message.edits)
             case TelegramNetworkError() | TelegramServerError() | TelegramUnauthorizedError():
-                logger.warning("Telegram cannot be reached", extra={"reason": reason, "message": message.id})
+                logger.warning("Telegram cannot be reached", extra={"reason": reason, "outbox_id": message.id})
                 backoff = min(2.0 ** min(message.attempts, 9), 300.0) * (0.8 + random.random() * 0.4)
                 await self.outbox.put_off(message, reason, timedelta(seconds=backoff))
             case _:
-                logger.error("message refused", extra={"reason": reason, "message": message.id})
+                logger.error("message refused", extra={"reason": reason, "outbox_id": message.id})
                 await self.outbox.give_up(message, reason)

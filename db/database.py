@@ -122,14 +122,18 @@ class Database:
         """A connection for one statement, which is its own transaction."""
         with _told_plainly():
             async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as tx:
-                yield tx
+                try:
+                    yield tx
+                except (asyncpg.InterfaceError, asyncpg.InternalClientError):
+                    with suppress(asyncpg.InterfaceError):  # gone already
+                        tx.terminate()  # it may have lost count of questions and answers
+                    raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         """A transaction, committed at the end of the block. Never to be held across a call to the outside."""
-        with _told_plainly():
-            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as tx, tx.transaction():
-                yield tx
+        async with self.connection() as tx, tx.transaction():
+            yield tx
 
     async def run(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Runs `work` in a transaction, again from the start after a conflict or a lost connection.
@@ -175,10 +179,14 @@ def _told_plainly() -> Iterator[None]:
             raise
         passing = code[:2] == "08" or code in _GONE | _CONFLICTS
         raise DatabaseUnavailable(f"{type(error).__name__} {code}", passing=passing) from error
-    except asyncpg.InterfaceError as error:
-        if "connection is closed" not in str(error) and "pool is clos" not in str(error):
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        # asyncpg loses its way when the server dies between two messages; then a rollback fails as well.
+        lost = isinstance(error, asyncpg.InternalClientError) or isinstance(
+            error.__context__, asyncpg.InternalClientError
+        )
+        if not lost and "connection is closed" not in str(error) and "pool is clos" not in str(error):
             raise
-        raise DatabaseUnavailable("connection is closed", passing="pool" not in str(error)) from error
+        raise DatabaseUnavailable("connection is lost", passing="pool" not in str(error)) from error
     except (
         OSError
     ) as error:  # refused, reset, no such host; and TimeoutError, after which all patience is spent

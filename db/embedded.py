@@ -134,7 +134,10 @@ class Embedded:
             await asyncio.sleep(1)
             if not self._alive():
                 logger.error("embedded database is gone, starting it again")
-                await self._bring_up()
+                try:
+                    await self._bring_up()
+                except (EmbeddedError, OSError):
+                    logger.exception("embedded database does not start")
 
     def _hold(self) -> None:
         self._data_dir.mkdir(parents=True, exist_ok=True)
@@ -223,9 +226,10 @@ class Embedded:
                 logger.info("embedded database is still recovering", extra={"seconds": round(told - began)})
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 0.5)
-        self._pid = int((self._home / "postmaster.pid").read_text().split("\n", 1)[0])
-        if self._server is not None and self._server.pid != self._pid:
-            self._server = None  # ours came too late; an older one was still there
+        if self._server is None or self._server.poll() is not None:
+            # Not started from here, or ours came too late: an older one is at work.
+            self._server = None
+            self._pid = int((self._home / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def _consider(self, words: str, seconds: float) -> None:
         """A launched server has gone at once: passes when it is worth another try, else raises."""

@@ -79,15 +79,16 @@ async def store(
     )
 
 
-async def next_event(tx: Tx) -> Event | None:
-    """The next event that can be acted on as it is, locked until this transaction ends."""
-    row = await tx.fetchrow(
+async def next_events(tx: Tx, limit: int) -> list[Event]:
+    """The next events that can be acted on as they are, locked until this transaction ends."""
+    rows = await tx.fetch(
         f"""
         SELECT {_COLUMNS} FROM webhook_inbox WHERE state = 'queued' AND NOT rereads AND run_at <= now()
-          ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
-        """
+          ORDER BY run_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+        """,
+        limit,
     )
-    return None if row is None else _event(row)
+    return [_event(row) for row in rows]
 
 
 async def lease_event(tx: Tx, duration: timedelta) -> Event | None:

@@ -17,7 +17,7 @@ from aiogram.filters import ExceptionTypeFilter
 from aiogram.types import ErrorEvent, InlineKeyboardMarkup
 
 from db.models import Player
-from handlers import keyboards
+from handlers import keyboards, start
 from handlers.screen import Screen
 from handlers.texts import Translate
 from services.errors import DomainError, ProviderError, RulesNotAccepted, TemporarilyUnavailable
@@ -47,7 +47,7 @@ def text_id(refusal: type[Exception]) -> str:
 async def rules_first(error: ErrorEvent, screen: Screen, t: Translate) -> None:
     with suppress(TelegramAPIError):
         await screen.toast(t("rules-not-accepted"))
-        await screen.show(t("rules-short"), keyboards.rules(t))
+        await start.show_rules(screen, t)
 
 
 async def refused(error: ErrorEvent, screen: Screen, t: Translate, raw_state: str | None = None) -> None:

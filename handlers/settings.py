@@ -31,6 +31,6 @@ async def speak(
     player = await players.set_language(player, callback_data.language)
     t = texts.translator(player.language)
     if player.accepted_at is None:
-        await start.ask(query, screen, t)
+        await start.show_rules(screen, t)
     else:
         await settings(query, screen, t)

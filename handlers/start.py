@@ -48,7 +48,7 @@ async def start(
 ) -> None:
     await players.start(player, command.args)
     if player.accepted_at is None:
-        await ask(message, screen, t)
+        await show_rules(screen, t)
     else:
         await welcome(screen, t, event_from_user)
 
@@ -69,13 +69,13 @@ async def welcome(screen: Screen, t: Translate, user: User) -> None:
     await screen.show(t("welcome", name=user.full_name), keyboards.menu(t))
 
 
-async def ask(event: Message | CallbackQuery, screen: Screen, t: Translate) -> None:
+async def show_rules(screen: Screen, t: Translate) -> None:
     await screen.show(t("rules-short"), keyboards.rules(t))
 
 
 async def ask_first(event: Message | CallbackQuery, screen: Screen, t: Translate) -> None:
     await screen.toast(t("rules-not-accepted"))
-    await ask(event, screen, t)
+    await show_rules(screen, t)
 
 
 async def read_rules(query: CallbackQuery, screen: Screen, player: Player, t: Translate) -> None:

@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler
 from sandbox.bot_api import MEGABYTE
 from sandbox.deliveries import WEBHOOKS, Webhook
 from sandbox.stripe import StripeError
+from sandbox.telegram import IMAGES
 from sandbox.yookassa import YooKassaError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def application(world: "Sandbox") -> web.Application:
             web.get("/", pages.index),
             web.get("/live", pages.live),
             web.post("/do/{action}", pages.act),
-            web.post("/upload/{person}", pages.upload),
+            web.post("/upload/{person:[0-9]+}", pages.upload),
             web.get("/file/{id}", pages.file),
             web.get("/{provider:stripe|yookassa}/pay/{ref}", pages.payment),
             web.post("/{provider:stripe|yookassa}/pay/{ref}", pages.pay),
@@ -96,8 +97,7 @@ class Pages:
         await asyncio.gather(*self._payments, return_exceptions=True)
 
     async def close(self, app: web.Application) -> None:
-        for socket in list(self._sockets):
-            await socket.close(code=WSCloseCode.GOING_AWAY)
+        await asyncio.gather(*(socket.close(code=WSCloseCode.GOING_AWAY) for socket in self._sockets))
 
     # The chat
 
@@ -112,7 +112,7 @@ class Pages:
 
     async def live(self, request: web.Request) -> web.WebSocketResponse:
         """Everything so far, then everything that happens."""
-        socket = web.WebSocketResponse(heartbeat=30)
+        socket = web.WebSocketResponse(heartbeat=30, timeout=1)
         await socket.prepare(request)
         feed: asyncio.Queue[Json] = asyncio.Queue()
         feed.put_nowait(self._everything())
@@ -183,13 +183,10 @@ class Pages:
         file = self._world.telegram.files.get(request.match_info["id"])
         if file is None:
             raise web.HTTPNotFound
-        headers = dict(HEADERS)
-        # Only what the bytes themselves show to be a picture is shown in place
-        if file.mime in ("image/png", "image/jpeg", "image/gif", "image/webp"):
-            return web.Response(body=file.data, content_type=file.mime, headers=headers)
-        response = web.Response(body=file.data, content_type="application/octet-stream", headers=headers)
-        response.headers["Content-Disposition"] = _attachment(file.name)
-        return response
+        if file.mime in IMAGES.values():
+            return web.Response(body=file.data, content_type=file.mime, headers=HEADERS)
+        saved = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"}
+        return web.Response(body=file.data, content_type="application/octet-stream", headers=HEADERS | saved)
 
     # The payment pages
 
@@ -247,7 +244,3 @@ class Pages:
 
 def _page(name: str) -> str:
     return (PAGE / name).read_text(encoding="utf-8")
-
-
-def _attachment(name: str) -> str:
-    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"

@@ -52,7 +52,7 @@ class Outbox:
     async def put_off(self, message: Claimed, error: str, delay: timedelta) -> None:
         async with self.database.connection() as tx:
             if await outbox.put_off(tx, message, error, delay):
-                logger.error("message given up", extra={"message": message.id, "reason": error})
+                logger.error("message given up", extra={"outbox_id": message.id, "reason": error})
 
     async def give_up(self, message: Claimed, error: str) -> None:
         async with self.database.connection() as tx:

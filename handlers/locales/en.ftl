@@ -202,10 +202,10 @@ rules-not-accepted = First confirm your age and the rules.
 
 # When something did not work
 
-temporarily-unavailable = We cannot reach our records now. Nothing is lost: money and history are safe. Please try again in a minute.
+temporarily-unavailable = Our database does not answer now. Nothing is lost: money and history are safe. Please try again in a minute.
 provider-failed = The payment system does not answer now. No money is lost, we keep checking. Please try again in a minute.
-incident = Something went wrong, and we already know. Your money is safe. If it goes on, write to /paysupport and name the code { $code }.
-slow-down = Too many presses in a row. Please pause for a few seconds, then I will answer.
+incident = Something went wrong; the error is recorded under the code { $code }. Please try again. If it goes on, name this code in /paysupport.
+slow-down = Too fast. Please pause for a few seconds, then I will answer.
 stale-button = This button is no longer valid. Open /menu
 unknown-command = There is no such command. Here is what there is:
 unknown-message = I only understand commands and buttons. Here is what can be opened:

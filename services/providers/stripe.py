@@ -301,7 +301,7 @@ class Stripe:
         """A Checkout Session, with its intent as an id (webhooks) or as the whole object (fetch)."""
         ref, occurred_at = _matching(_SESSION, session.get("id")), _moment(created)
         # Sessions of mode "setup" and "subscription" are no deposits.
-        if (session.get("object"), session.get("mode")) != ("checkout.session", "payment"):
+        if (session.get("object"), session.get("mode", "payment")) != ("checkout.session", "payment"):
             return None
         if ref is None or occurred_at is None:
             return None

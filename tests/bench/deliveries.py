@@ -42,7 +42,7 @@ async def bot(world: Sandbox, data: Path) -> AsyncIterator[str]:
             "PORT": "0",
         },
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=None,
     )
     assert process.stdout is not None
     try:
@@ -89,6 +89,7 @@ async def prepare(database: Database, count: int) -> list[bytes]:
                         "currency": "usd",
                         "created": int(time.time()),
                         "livemode": False,
+                        "mode": "payment",
                         "metadata": {"operation_id": str(row["public_id"])},
                         "client_reference_id": str(row["public_id"]),
                         "payment_intent": f"pi_{uuid4().hex}",
@@ -136,7 +137,7 @@ async def measure(database: Database, address: str, count: int, in_flight: int) 
             """,
             first,
         )
-    assert waits["count"] == count
+    assert waits["count"] == count, waits["count"]
     p99 = statistics.quantiles(answers, n=100)[98]
     print(
         f"{in_flight:3} in flight: answered {count / answered:6.0f}/s, p50 {statistics.median(answers) * 1e3:5.1f} ms,"

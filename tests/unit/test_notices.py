@@ -1,0 +1,74 @@
+"""Messages of the outbox: every one that a service may put there can be sent, in both languages."""
+
+import re
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from db.models import Language
+from db.money import Money
+from handlers.notices import render
+from handlers.texts import Texts
+from services.outbox import argument
+
+TEXTS = Texts(timezone=ZoneInfo("Europe/Moscow"), default=Language.RU)
+SERVICES = Path(__file__).parents[2] / "services"
+IDS = sorted(
+    {
+        name
+        for source in SERVICES.glob("*.py")
+        for name in re.findall(r'"((?:deposit|admin)-[a-z-]+)"', source.read_text(encoding="utf-8"))
+    }
+)
+MONEY = Money(50_00, "USD")
+VALUES: dict[str, Money | str | int] = {
+    "amount": MONEY,
+    "balance": MONEY,
+    "received": "—",
+    "provider": "Stripe",
+    "reason": "insufficient-funds",
+    "url": "http://127.0.0.1/pay",
+    "id": 7,
+    "payment": "pi_1",
+    "problem": "paid_twice",
+    "error": "TimeoutError",
+    "seq": 12,
+    "hash": "ab" * 32,
+    "day": "2026-11-20",
+    "count": 2,
+}
+ARGUMENTS = {name: argument(value) for name, value in VALUES.items()}
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("text_id", IDS)
+def test_every_message_of_a_service_can_be_sent(text_id: str, language: Language) -> None:
+    rendered = render(text_id, ARGUMENTS, TEXTS.translator(language))
+    assert 0 < len(rendered.text) <= 4096
+    if text_id.startswith("deposit-"):
+        assert "50.00\u00a0USD" in rendered.text
+        assert "Stripe" in rendered.text
+
+
+def test_a_link_that_comes_late_has_its_button() -> None:
+    keyboard = render("deposit-link-ready", ARGUMENTS, TEXTS.translator(Language.RU)).reply_markup
+    assert keyboard
+    assert keyboard.inline_keyboard[0][0].url == "http://127.0.0.1/pay"
+
+
+def test_buttons_of_news_open_below_and_an_edit_has_none() -> None:
+    t = TEXTS.translator(Language.RU)
+    keyboard = render("deposit-credited", ARGUMENTS, t).reply_markup
+    assert keyboard
+    assert [button.callback_data for row in keyboard.inline_keyboard for button in row] == [
+        "o:balance:1",
+        "o:menu:1",
+    ]
+    assert render("deposit-closed-paid", ARGUMENTS, t).reply_markup is None
+
+
+@pytest.mark.parametrize("odd", [None, 1.5, [], {"minor": "5000", "currency": "USD"}, {"minor": 5000}])
+def test_an_argument_of_an_odd_kind_is_an_error(odd: object) -> None:
+    with pytest.raises(TypeError):
+        render("deposit-credited", {**ARGUMENTS, "amount": odd}, TEXTS.translator(Language.RU))
