@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 # The environment outlives a replaced requirements file: its stamps are newer than the lists they were made from.
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip install --quiet --no-input --disable-pip-version-check
+PIP := $(PY) -m pip install --quiet --no-input --disable-pip-version-check --use-pep517
 CAN_RUN := $(VENV)/.can-run
 CAN_TEST := $(VENV)/.can-test
 

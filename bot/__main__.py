@@ -1,4 +1,4 @@
-"""python -m bot: the bot and its web app. python -m bot verify: the books proven. python -m bot doctor: the set-up checked."""
+"""The bot and its web app; with `verify` the books proven, with `doctor` the set-up checked."""
 
 import argparse
 import asyncio
@@ -35,7 +35,11 @@ async def serve(config: Config) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Config], Awaitable[int]]] = {"serve": serve, "verify": verify, "doctor": examine}
+COMMANDS: dict[str, Callable[[Config], Awaitable[int]]] = {
+    "serve": serve,
+    "verify": verify,
+    "doctor": examine,
+}
 
 
 def main() -> int:

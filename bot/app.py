@@ -105,9 +105,7 @@ def build_providers(config: Config, world: Sandbox | None) -> dict[ProviderName,
     if config.yookassa_shop_id is not None and config.yookassa_secret_key is not None:
         receipt = None
         if config.yookassa_vat_code is not None and config.yookassa_receipt_email is not None:
-            receipt = Receipt(
-                config.yookassa_receipt_email, config.yookassa_vat_code, config.yookassa_tax_system_code
-            )
+            receipt = Receipt(config.yookassa_receipt_email, config.yookassa_vat_code, config.yookassa_tax_system_code)
         providers[ProviderName.YOOKASSA] = YooKassa(
             config.yookassa_shop_id,
             config.yookassa_secret_key.get_secret_value(),
@@ -122,9 +120,7 @@ def build_providers(config: Config, world: Sandbox | None) -> dict[ProviderName,
     return providers
 
 
-def build_services(
-    config: Config, database: Database, providers: Mapping[ProviderName, PaymentProvider]
-) -> Services:
+def build_services(config: Config, database: Database, providers: Mapping[ProviderName, PaymentProvider]) -> Services:
     outbox = Outbox(database, sorted(config.admin_ids))
     deposits = Deposits(database, outbox, providers)
     inbox = Inbox(database, outbox, deposits, providers)
@@ -198,6 +194,7 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(config))
+        await database.dedicate(sandbox=config.sandbox)
         world = await stack.enter_async_context(Sandbox()) if config.sandbox else None
         if world is not None:
             world.cast()
@@ -249,9 +246,7 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
         tasks = [asyncio.create_task(loop) for loop in loops]
         stack.push_async_callback(_finish, tasks)
         receive = asyncio.create_task(
-            receiver.poll()
-            if secret is None
-            else receiver.serve_webhook(f"{config.base_url}/telegram/webhook", secret)
+            receiver.poll() if secret is None else receiver.serve_webhook(f"{config.base_url}/telegram/webhook", secret)
         )
         stack.push_async_callback(_cancel, receive)
         await stopping.wait()

@@ -60,9 +60,7 @@ def _networks(value: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(part) for part in _list(value))
     except ValueError as error:
-        raise ValueError(
-            f"expected networks with commas between them, like 10.0.0.0/8,192.168.1.7 ({error})"
-        ) from None
+        raise ValueError(f"expected networks with commas between them, like 10.0.0.0/8,192.168.1.7 ({error})") from None
 
 
 def _url(*, path: bool) -> Callable[[str], str]:
@@ -124,15 +122,11 @@ Host = Annotated[str, BeforeValidator(_url(path=False))]
 class Config(BaseModel):
     """Every setting under its own name in small letters."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", alias_generator=str.upper, arbitrary_types_allowed=True
-    )
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, arbitrary_types_allowed=True)
 
     telegram_token: Annotated[
         SecretStr | None,
-        BeforeValidator(
-            _secret(r"[0-9]+:[A-Za-z0-9_-]+", "expected the token from @BotFather: digits:letters")
-        ),
+        BeforeValidator(_secret(r"[0-9]+:[A-Za-z0-9_-]+", "expected the token from @BotFather: digits:letters")),
     ] = None
     telegram_api_url: Host | None = None
     telegram_mode: Literal["polling", "webhook"] = "polling"
@@ -158,18 +152,14 @@ class Config(BaseModel):
     ] = None
     stripe_webhook_secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets(*_ANY_SECRET))] = ()
     stripe_api_url: Host | None = None
-    yookassa_shop_id: Annotated[
-        str | None, BeforeValidator(_text(r"[0-9]+", "expected the number of the shop"))
-    ] = None
+    yookassa_shop_id: Annotated[str | None, BeforeValidator(_text(r"[0-9]+", "expected the number of the shop"))] = None
     yookassa_secret_key: Secret | None = None
     yookassa_api_url: Address | None = None
     yookassa_networks: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = NETWORKS
-    yookassa_vat_code: Annotated[
-        int | None, BeforeValidator(_number(1, 12, "expected a number from 1 to 12"))
-    ] = None
-    yookassa_tax_system_code: Annotated[
-        int | None, BeforeValidator(_number(1, 6, "expected a number from 1 to 6"))
-    ] = None
+    yookassa_vat_code: Annotated[int | None, BeforeValidator(_number(1, 12, "expected a number from 1 to 12"))] = None
+    yookassa_tax_system_code: Annotated[int | None, BeforeValidator(_number(1, 6, "expected a number from 1 to 6"))] = (
+        None
+    )
     yookassa_receipt_email: Annotated[
         str | None, BeforeValidator(_text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "expected an e-mail address"))
     ] = None

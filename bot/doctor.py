@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from email.utils import parsedate_to_datetime
 from uuid import uuid4
@@ -30,7 +30,7 @@ async def examine(config: Config) -> int:
     return 0 if well else 1
 
 
-async def _findings(config: Config) -> AsyncIterator[tuple[str, str | None]]:
+async def _findings(config: Config) -> AsyncGenerator[tuple[str, str | None]]:
     yield "settings", None
     yield await _database(config)
     if config.sandbox:
@@ -43,9 +43,15 @@ async def _findings(config: Config) -> AsyncIterator[tuple[str, str | None]]:
             # A payment that cannot exist: what matters is that the question is answered with our keys.
             await provider.fetch(f"cs_{uuid4().hex}" if name == "stripe" else str(uuid4()))
         except ProviderRejected as error:
-            yield provider.label, f"does not accept the keys ({error.reason}): check {name.upper()}_SECRET_KEY"
+            yield (
+                provider.label,
+                f"does not accept the keys ({error.reason}): check {name.upper()}_SECRET_KEY",
+            )
         except ProviderUnknown as error:
-            yield provider.label, f"does not answer ({error.reason}): check the network and {name.upper()}_API_URL"
+            yield (
+                provider.label,
+                f"does not answer ({error.reason}): check the network and {name.upper()}_API_URL",
+            )
         else:
             yield provider.label, None
         finally:
@@ -73,9 +79,15 @@ async def _telegram(config: Config) -> AsyncIterator[tuple[str, str | None]]:
             yield f"Telegram: @{me.username}", None
             hook = await bot.get_webhook_info()
             if config.telegram_mode == "polling" and hook.url:
-                yield "Telegram mode", "a webhook is set, so polling gets nothing: start the bot once, it removes it"
+                yield (
+                    "Telegram mode",
+                    "a webhook is set, so polling gets nothing: start the bot once, it removes it",
+                )
             elif hook.last_error_message and config.telegram_mode == "webhook":
-                yield "Telegram webhook", f"Telegram cannot deliver ({hook.last_error_message}): check BASE_URL"
+                yield (
+                    "Telegram webhook",
+                    f"Telegram cannot deliver ({hook.last_error_message}): check BASE_URL",
+                )
             else:
                 yield f"Telegram mode: {config.telegram_mode}", None
     except TelegramUnauthorizedError:

@@ -93,9 +93,7 @@ def configure(config: Config) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
-    threading.excepthook = lambda args: _uncaught(
-        args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
-    )
+    threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
     # asyncio tells what its tasks and callbacks did not catch to a logger of its own, so it arrives here too.
 
 

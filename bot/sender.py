@@ -48,8 +48,8 @@ class Limits:
     _chats: OrderedDict[int, tuple[float, float]] = field(default_factory=OrderedDict)
 
     async def pause_over(self) -> None:
-        while (left := self.paused_until - time.monotonic()) > 0:
-            await asyncio.sleep(left)
+        """Waits for the end of the flood that Telegram complained about."""
+        await asyncio.sleep(max(0.0, self.paused_until - time.monotonic()))
 
     async def turn(self) -> None:
         now = time.monotonic()
@@ -101,13 +101,18 @@ class Sender:
 
     async def _send(self, message: Claimed) -> int | None:
         rendered = render(
-            message.text_id, message.arguments, self.texts.translator(message.language or self.default_language)
+            message.text_id,
+            message.arguments,
+            self.texts.translator(message.language or self.default_language),
         )
         if message.edits is None:
             sent = await self.bot.send_message(message.chat_id, rendered.text, reply_markup=rendered.reply_markup)
             return sent.message_id
         await self.bot.edit_message_text(
-            rendered.text, chat_id=message.chat_id, message_id=message.edits, reply_markup=rendered.reply_markup
+            rendered.text,
+            chat_id=message.chat_id,
+            message_id=message.edits,
+            reply_markup=rendered.reply_markup,
         )
         return message.edits
 

@@ -148,9 +148,24 @@ class Database:
                 if not error.passing:
                     raise
                 logger.info("transaction is tried again", extra={"attempt": attempt, "reason": str(error)})
-            await asyncio.sleep(random.uniform(0.5, 1) * 0.05 * 2**attempt)  # noqa: S311  spreads the tries
+            await asyncio.sleep(random.uniform(0.5, 1) * 0.05 * 2**attempt)
         async with self.transaction() as tx:
             return await work(tx)
+
+    async def dedicate(self, *, sandbox: bool) -> None:
+        """Keeps play money and real money apart: what a database was first used for, it is used for. Raises
+        DatabaseRefused."""
+        async with self.owner() as owner:
+            await owner.execute("UPDATE schema_version SET sandbox = $1 WHERE sandbox IS NULL", sandbox)
+            played = await owner.fetchval("SELECT sandbox FROM schema_version")
+        if played and not sandbox:
+            raise DatabaseRefused(
+                "This database holds the sandbox's play money: give the real bot another DATA_DIR or DATABASE_URL."
+            )
+        if sandbox and not played:
+            raise DatabaseRefused(
+                "This database holds real money: set TELEGRAM_TOKEN, or give the sandbox another DATA_DIR."
+            )
 
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[Tx]:
@@ -166,6 +181,13 @@ class Database:
                 yield connection
             finally:
                 await connection.close(timeout=_CONNECT_SECONDS)
+
+
+def present(row: asyncpg.Record | None) -> asyncpg.Record:
+    """The row of a statement that always returns one."""
+    if row is None:
+        raise LookupError("a statement that always returns a row returned none")
+    return row
 
 
 @contextmanager
@@ -187,12 +209,8 @@ def _told_plainly() -> Iterator[None]:
         if not lost and "connection is closed" not in str(error) and "pool is clos" not in str(error):
             raise
         raise DatabaseUnavailable("connection is lost", passing="pool" not in str(error)) from error
-    except (
-        OSError
-    ) as error:  # refused, reset, no such host; and TimeoutError, after which all patience is spent
-        raise DatabaseUnavailable(
-            type(error).__name__, passing=not isinstance(error, TimeoutError)
-        ) from error
+    except OSError as error:  # refused, reset, no such host; and TimeoutError, after which all patience is spent
+        raise DatabaseUnavailable(type(error).__name__, passing=not isinstance(error, TimeoutError)) from error
 
 
 async def _connect(
@@ -241,7 +259,7 @@ async def _prepare(dsn: str, schema: Path) -> bool:
                 # Roles belong to the whole server, the lock to one database: somebody else made the role.
                 if attempt == _TRIES - 1:
                     raise
-                await asyncio.sleep(random.uniform(0.05, 0.2))  # noqa: S311  spreads the tries
+                await asyncio.sleep(random.uniform(0.05, 0.2))
         if await _can_log_in(dsn, reads="schema_version"):
             return True
         async with owner.transaction():
@@ -303,12 +321,11 @@ async def _apply(owner: Tx, schema: str, *, role: bool) -> None:
         await owner.execute(
             """
             CREATE TABLE schema_version (
-              version int NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
+              version int NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
+              sandbox boolean)
             """
         )
-        await owner.execute(
-            "INSERT INTO schema_version (version, checksum) VALUES ($1, $2)", SCHEMA_VERSION, checksum
-        )
+        await owner.execute("INSERT INTO schema_version (version, checksum) VALUES ($1, $2)", SCHEMA_VERSION, checksum)
         if role:
             await owner.execute(f"GRANT SELECT ON schema_version TO {APP_ROLE}")
         return
@@ -365,9 +382,7 @@ async def _can_log_in(dsn: str, *, reads: str | None = None) -> bool:
             raise
         return False  # no such role, another password, no line for it at the server or at the pooler
     try:
-        return reads is None or bool(
-            await connection.fetchval("SELECT has_table_privilege($1, 'SELECT')", reads)
-        )
+        return reads is None or bool(await connection.fetchval("SELECT has_table_privilege($1, 'SELECT')", reads))
     finally:
         await connection.close(timeout=_CONNECT_SECONDS)
 

@@ -205,9 +205,7 @@ class Embedded:
             **self._account,
         )
         if made.returncode != 0:
-            raise EmbeddedError(
-                f"The database could not be created: {made.stderr.decode(errors='replace').strip()}"
-            )
+            raise EmbeddedError(f"The database could not be created: {made.stderr.decode(errors='replace').strip()}")
         unfinished.rename(self._home)
 
     async def _bring_up(self) -> None:
@@ -217,9 +215,7 @@ class Embedded:
         while (state := await self._state()) is not _State.UP:
             if state is _State.DOWN and (mark is None or not self._alive()):
                 if mark is not None:
-                    self._consider(
-                        self._log.read_bytes()[mark:].decode(errors="replace"), time.monotonic() - began
-                    )
+                    self._consider(self._log.read_bytes()[mark:].decode(errors="replace"), time.monotonic() - began)
                 mark = await asyncio.to_thread(self._launch)
             if time.monotonic() - told > 10:
                 told = time.monotonic()
@@ -235,9 +231,7 @@ class Embedded:
         """A launched server has gone at once: passes when it is worth another try, else raises."""
         if seconds > 30 or not any(phrase in words for phrase in _STILL_HELD):
             last = words.strip().rsplit("\n", 1)[-1]
-            raise EmbeddedError(
-                f"The embedded database does not start: {last or 'no reason given'} (see {self._log})"
-            )
+            raise EmbeddedError(f"The embedded database does not start: {last or 'no reason given'} (see {self._log})")
         if seconds > 3:
             # Nobody answers at the socket, so the number in that file belongs to some other program by now.
             # Should an old server live after all, the shared memory it holds keeps a second one out.
@@ -274,9 +268,7 @@ class Embedded:
         except (asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError, TimeoutError):
             return _State.BUSY
         except PermissionError as error:
-            raise EmbeddedError(
-                f"The database in {self._data_dir} belongs to another user of this machine."
-            ) from error
+            raise EmbeddedError(f"The database in {self._data_dir} belongs to another user of this machine.") from error
         except OSError:
             return _State.DOWN
         await connection.close()
@@ -326,9 +318,7 @@ def _account(home: Path) -> _Account:
             mode = parent.stat().st_mode
             if not mode & stat.S_IXOTH:
                 parent.chmod(mode | stat.S_IXOTH)  # may be passed through; its contents stay hidden
-                logger.warning(
-                    "opened a folder for the database account to pass", extra={"folder": str(parent)}
-                )
+                logger.warning("opened a folder for the database account to pass", extra={"folder": str(parent)})
     return account
 
 

@@ -140,7 +140,7 @@ async def put_off(tx: Tx, event: Event, error: str) -> bool:
         ATTEMPTS,
         event.lease,
     )
-    return state == "dead"
+    return bool(state == "dead")
 
 
 async def oldest_age(tx: Tx) -> float:
@@ -156,6 +156,7 @@ async def oldest_age(tx: Tx) -> float:
 async def empty_old_bodies(tx: Tx, age: timedelta) -> None:
     """Bodies hold personal data and are not needed after a while; the hash and the facts stay."""
     await tx.execute(
-        "UPDATE webhook_inbox SET body = '' WHERE received_at < now() - $1::interval AND body <> '' AND state IN ('done', 'ignored')",
+        "UPDATE webhook_inbox SET body = ''"
+        " WHERE received_at < now() - $1::interval AND body <> '' AND state IN ('done', 'ignored')",
         age,
     )

@@ -15,7 +15,9 @@ class Job:
 
 
 async def add(tx: Tx, kind: str, key: str) -> None:
-    await tx.execute("INSERT INTO job (kind, dedupe_key) VALUES ($1, $2) ON CONFLICT (dedupe_key) DO NOTHING", kind, key)
+    await tx.execute(
+        "INSERT INTO job (kind, dedupe_key) VALUES ($1, $2) ON CONFLICT (dedupe_key) DO NOTHING", kind, key
+    )
 
 
 async def next_job(tx: Tx) -> Job | None:
@@ -34,7 +36,8 @@ async def finish(tx: Tx, job_id: int) -> None:
 async def put_off(tx: Tx, job_id: int, error: str) -> None:
     await tx.execute(
         """
-        UPDATE job SET attempts = attempts + 1, last_error = $2, state = CASE WHEN attempts + 1 >= $3 THEN 'dead' ELSE state END,
+        UPDATE job SET attempts = attempts + 1, last_error = $2,
+            state = CASE WHEN attempts + 1 >= $3 THEN 'dead' ELSE state END,
             run_at = now() + least(interval '6 h', interval '1 s' * 2 ^ attempts)
           WHERE id = $1 AND state = 'queued'
         """,
@@ -48,6 +51,7 @@ async def oldest_age(tx: Tx) -> float:
     """Age in seconds of the oldest job that is due and not done; 0 when there is none."""
     return float(
         await tx.fetchval(
-            "SELECT coalesce(extract(epoch FROM now() - min(run_at)), 0) FROM job WHERE state = 'queued' AND run_at <= now()"
+            "SELECT coalesce(extract(epoch FROM now() - min(run_at)), 0) FROM job"
+            " WHERE state = 'queued' AND run_at <= now()"
         )
     )

@@ -1,4 +1,4 @@
-"""Exact money: integer minor units and a currency. Floats and mixed currencies are refused; rounding happens nowhere else."""
+"""Exact money: integer minor units and a currency. Floats and mixed currencies are refused, digits never lost."""
 
 import re
 from collections.abc import Mapping

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from db.database import Tx
+from db.database import Tx, present
 from db.models import Language, Operation, OperationKind, OperationStatus, ProviderName
 from db.money import Money
 
@@ -73,13 +73,15 @@ async def create_deposit(
     )
     if row is None:
         row = await tx.fetchrow(
-            f"SELECT {_COLUMNS} FROM wallet_operations WHERE user_id = $1 AND request_key = $2", player_id, request_key
+            f"SELECT {_COLUMNS} FROM wallet_operations WHERE user_id = $1 AND request_key = $2",
+            player_id,
+            request_key,
         )
-    return _operation(row)
+    return _operation(present(row))
 
 
 async def opened(tx: Tx, operation_id: int, *, ref: str, url: str, next_check: timedelta) -> Operation:
-    """The provider made it: its reference and link. An operation that has moved on meanwhile only keeps the reference."""
+    """The provider made it: its reference and link. An operation that has moved on only keeps the reference."""
     row = await tx.fetchrow(
         f"""
         UPDATE wallet_operations SET provider_ref = coalesce(provider_ref, $2), pay_url = coalesce(pay_url, $3),
@@ -92,7 +94,7 @@ async def opened(tx: Tx, operation_id: int, *, ref: str, url: str, next_check: t
         url,
         next_check,
     )
-    return _operation(row)
+    return _operation(present(row))
 
 
 async def outcome_unknown(tx: Tx, operation_id: int, *, next_check: timedelta) -> Operation:
@@ -106,7 +108,7 @@ async def outcome_unknown(tx: Tx, operation_id: int, *, next_check: timedelta) -
         operation_id,
         next_check,
     )
-    return _operation(row)
+    return _operation(present(row))
 
 
 async def get(tx: Tx, operation_id: int) -> Operation | None:
@@ -120,13 +122,13 @@ async def show_in(tx: Tx, operation_id: int, message_id: int) -> Operation:
         operation_id,
         message_id,
     )
-    return _operation(row)
+    return _operation(present(row))
 
 
 async def lock(
     tx: Tx, provider: ProviderName, *, public_id: UUID | None, refs: Sequence[str]
 ) -> tuple[Operation, int] | None:
-    """The provider's operation and its player's chat, locked: by our id when the provider names it, else by reference."""
+    """An operation, locked, and its player's chat: by our id when the provider names it, else by reference."""
     found = "public_id = $2" if public_id else "(provider_ref = ANY($2) OR payment_ref = ANY($2))"
     row = await tx.fetchrow(
         f"""
@@ -149,7 +151,8 @@ async def complete(
           SET status = 'completed', payment_ref = $2, received_minor = $3, completed_at = $4, actor = $5, reason = NULL,
               next_check_at = NULL
           WHERE operation_id = $1
-          RETURNING (SELECT b.available_minor FROM users_balance b WHERE b.user_id = o.user_id AND b.currency = o.currency)
+          RETURNING (SELECT w.available_minor FROM users_balance w
+            WHERE w.user_id = o.user_id AND w.currency = o.currency)
         """,
         operation_id,
         payment_ref,

@@ -16,7 +16,7 @@ GIVE_UP_AFTER = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message to one chat. `key` makes it unique for ever; `edits` names the message to change instead of sending."""
+    """One message to one chat. `key` makes it unique for ever; `edits` names a message to change instead."""
 
     key: str
     chat_id: int
@@ -75,7 +75,8 @@ async def claim(tx: Tx, duration: timedelta) -> Claimed | None:
         UPDATE outbox o SET lease = gen_random_uuid(), attempts = attempts + 1, run_at = now() + $1
           WHERE id = (
             SELECT id FROM outbox due WHERE state = 'queued' AND run_at <= now()
-              AND NOT EXISTS (SELECT FROM outbox earlier WHERE earlier.state = 'queued' AND earlier.chat_id = due.chat_id
+              AND NOT EXISTS (SELECT FROM outbox earlier
+                WHERE earlier.state = 'queued' AND earlier.chat_id = due.chat_id
                 AND earlier.priority = due.priority AND earlier.id < due.id)
             ORDER BY priority, run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
           RETURNING id, lease, chat_id, text_id, arguments, edits, attempts,
@@ -110,7 +111,7 @@ async def put_off(tx: Tx, message: Claimed, error: str, delay: timedelta) -> boo
         delay,
         GIVE_UP_AFTER,
     )
-    return state == "dead"
+    return bool(state == "dead")
 
 
 async def give_up(tx: Tx, message: Claimed, error: str) -> None:
@@ -135,7 +136,9 @@ async def give_up_chat(tx: Tx, chat_id: int, error: str) -> None:
 async def move_chat(tx: Tx, old: int, new: int) -> None:
     """A group became a supergroup and has a new id."""
     await tx.execute(
-        "UPDATE outbox SET chat_id = $2, run_at = now(), lease = NULL WHERE chat_id = $1 AND state = 'queued'", old, new
+        "UPDATE outbox SET chat_id = $2, run_at = now(), lease = NULL WHERE chat_id = $1 AND state = 'queued'",
+        old,
+        new,
     )
 
 

@@ -2,7 +2,7 @@
 
 from asyncpg import Record
 
-from db.database import Tx
+from db.database import Tx, present
 from db.models import Language, Player
 
 _COLUMNS = "id, telegram_id, language, accepted_at, username"
@@ -13,7 +13,7 @@ def _player(row: Record) -> Player:
 
 
 async def meet(tx: Tx, telegram_id: int, username: str | None, name: str, language: Language) -> Player:
-    """The player behind a Telegram account, made at the first word. Writes only what changed; the language stays chosen."""
+    """The player behind a Telegram account, made at the first word. Writes only what changed, never the language."""
     row = await tx.fetchrow(
         f"SELECT {_COLUMNS} FROM users WHERE telegram_id = $1 AND username IS NOT DISTINCT FROM $2 AND name = $3"
         " AND bot_blocked_at IS NULL",
@@ -34,7 +34,7 @@ async def meet(tx: Tx, telegram_id: int, username: str | None, name: str, langua
             name,
             language,
         )
-    return _player(row)
+    return _player(present(row))
 
 
 async def accept_rules(tx: Tx, player_id: int) -> Player:
@@ -43,14 +43,16 @@ async def accept_rules(tx: Tx, player_id: int) -> Player:
         f" WHERE id = $1 RETURNING {_COLUMNS}",
         player_id,
     )
-    return _player(row)
+    return _player(present(row))
 
 
 async def set_language(tx: Tx, player_id: int, language: Language) -> Player:
     row = await tx.fetchrow(
-        f"UPDATE users SET language = $2, updated_at = now() WHERE id = $1 RETURNING {_COLUMNS}", player_id, language
+        f"UPDATE users SET language = $2, updated_at = now() WHERE id = $1 RETURNING {_COLUMNS}",
+        player_id,
+        language,
     )
-    return _player(row)
+    return _player(present(row))
 
 
 async def keep_start_link(tx: Tx, player_id: int, link: str) -> None:
@@ -60,7 +62,8 @@ async def keep_start_link(tx: Tx, player_id: int, link: str) -> None:
 
 async def mark_blocked(tx: Tx, telegram_id: int, *, blocked: bool) -> None:
     await tx.execute(
-        "UPDATE users SET bot_blocked_at = CASE WHEN $2 THEN coalesce(bot_blocked_at, now()) END WHERE telegram_id = $1",
+        "UPDATE users SET bot_blocked_at = CASE WHEN $2 THEN coalesce(bot_blocked_at, now()) END"
+        " WHERE telegram_id = $1",
         telegram_id,
         blocked,
     )

@@ -20,7 +20,8 @@ async def open_item(
     return bool(
         await tx.fetchval(
             """
-            INSERT INTO recon_item (provider, provider_ref, problem, operation_id, journal_id, currency, provider_minor, ledger_minor)
+            INSERT INTO recon_item (provider, provider_ref, problem, operation_id, journal_id,
+                currency, provider_minor, ledger_minor)
               VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (provider, provider_ref) DO NOTHING RETURNING true
             """,
             provider,

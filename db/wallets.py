@@ -32,17 +32,16 @@ def _movement(row: Record) -> Movement:
     )
 
 
-async def history(
-    tx: Tx, player_id: int, *, before: int | None, after: int | None, limit: int
-) -> Page[Movement]:
+async def history(tx: Tx, player_id: int, *, before: int | None, after: int | None, limit: int) -> Page[Movement]:
     """A page by key, so that new movements never shift it. A journal that touches two wallets makes two movements."""
     backwards = after is None
     rows = await tx.fetch(
         f"""
-        SELECT transaction_id, transaction_type, currency, amount_minor, before_minor, after_minor, locked_minor, provider,
-            related_entity_type, related_entity_id, created_at
+        SELECT transaction_id, transaction_type, currency, amount_minor, before_minor, after_minor, locked_minor,
+            provider, related_entity_type, related_entity_id, created_at
           FROM balance_transactions
-          WHERE transaction_id IN (SELECT id FROM ledger_journal WHERE user_id = $1 AND id {"<" if backwards else ">"} $2
+          WHERE transaction_id IN (SELECT id FROM ledger_journal
+            WHERE user_id = $1 AND id {"<" if backwards else ">"} $2
             ORDER BY id {"DESC" if backwards else "ASC"} LIMIT $3)
           ORDER BY transaction_id DESC, currency
         """,

@@ -119,9 +119,7 @@ async def _pay(
     message_id = await _show(screen, t, operation)
     if operation.status is OperationStatus.PENDING:
         operation = await deposits.shown(player, operation.id, message_id)
-        if (
-            operation.status is not OperationStatus.PENDING
-        ):  # paid before we knew which message shows the link
+        if operation.status is not OperationStatus.PENDING:  # paid before we knew which message shows the link
             await _show(screen, t, operation)
 
 
@@ -139,9 +137,7 @@ async def check(
     elif operation.reason is None:
         await screen.toast(t("deposit-still-pending", provider=operation.provider), alert=True)
     else:
-        await screen.toast(
-            t("deposit-declined", provider=operation.provider, reason=operation.reason), alert=True
-        )
+        await screen.toast(t("deposit-declined", provider=operation.provider, reason=operation.reason), alert=True)
 
 
 async def come_back(

@@ -62,9 +62,7 @@ async def records_away(error: ErrorEvent, t: Translate, screen: Screen | None = 
 
 
 async def provider_failed(error: ErrorEvent, screen: Screen, t: Translate) -> None:
-    logger.warning(
-        "a provider failed", extra={"update_id": error.update.update_id, "reason": str(error.exception)}
-    )
+    logger.warning("a provider failed", extra={"update_id": error.update.update_id, "reason": str(error.exception)})
     await _tell(screen, t("provider-failed"), keyboards.to_menu(t))
 
 
@@ -80,9 +78,7 @@ async def telegram_failed(error: ErrorEvent) -> None:
     )
 
 
-async def incident(
-    error: ErrorEvent, t: Translate, screen: Screen | None = None, player: Player | None = None
-) -> None:
+async def incident(error: ErrorEvent, t: Translate, screen: Screen | None = None, player: Player | None = None) -> None:
     code = secrets.token_hex(4)
     logger.error(
         "incident",
@@ -92,9 +88,7 @@ async def incident(
     await _tell(screen, t("incident", code=code), keyboards.to_menu(t), lasting=True)
 
 
-async def _tell(
-    screen: Screen | None, text: str, keyboard: InlineKeyboardMarkup, *, lasting: bool = False
-) -> None:
+async def _tell(screen: Screen | None, text: str, keyboard: InlineKeyboardMarkup, *, lasting: bool = False) -> None:
     """Over the chat when a button waits for its answer; else in the message left half done, or a new one."""
     if screen is None:
         return

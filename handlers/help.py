@@ -18,9 +18,7 @@ def create_router() -> Router:
     return router
 
 
-async def explain(
-    event: Message | CallbackQuery, screen: Screen, t: Translate, admin_ids: tuple[int, ...]
-) -> None:
+async def explain(event: Message | CallbackQuery, screen: Screen, t: Translate, admin_ids: tuple[int, ...]) -> None:
     await screen.show(t("help", admin=_contact(admin_ids)), keyboards.to_menu(t))
 
 

@@ -36,9 +36,7 @@ async def turn(
 
 async def _show(screen: Screen, t: Translate, page: Page[Movement], *, empty: str) -> None:
     lines = [_line(t, movement) for movement in page.items]
-    await screen.show(
-        "\n".join([t("history"), "", *lines]) if lines else t(empty), keyboards.history(t, page)
-    )
+    await screen.show("\n".join([t("history"), "", *lines]) if lines else t(empty), keyboards.history(t, page))
 
 
 def _line(t: Translate, movement: Movement) -> str:

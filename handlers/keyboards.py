@@ -105,9 +105,7 @@ def pay(t: Translate, amount: Money, url: str, operation_id: int) -> InlineKeybo
 
 
 def check(t: Translate, operation_id: int) -> InlineKeyboardMarkup:
-    return _rows(
-        [_button(t("button-check"), Check(operation=operation_id))], [_place(t, Place.MENU, below=True)]
-    )
+    return _rows([_button(t("button-check"), Check(operation=operation_id))], [_place(t, Place.MENU, below=True)])
 
 
 def retry(t: Translate) -> InlineKeyboardMarkup:

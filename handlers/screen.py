@@ -45,9 +45,7 @@ class Screen:
 
     async def _edited(self, message_id: int, text: str, keyboard: InlineKeyboardMarkup | None) -> bool:
         try:
-            await self._bot.edit_message_text(
-                text, chat_id=self._chat_id, message_id=message_id, reply_markup=keyboard
-            )
+            await self._bot.edit_message_text(text, chat_id=self._chat_id, message_id=message_id, reply_markup=keyboard)
         except TelegramBadRequest as error:
             # Anything else means that the message is gone or no text: a new one can always be sent.
             return "message is not modified" in error.message

@@ -52,9 +52,7 @@ class Texts:
     """Both languages, read once. `default` is for people whose language we do not speak."""
 
     def __init__(self, *, timezone: ZoneInfo, default: Language) -> None:
-        self._translators = {
-            language: Translate(language, _bundle(language), timezone) for language in Language
-        }
+        self._translators = {language: Translate(language, _bundle(language), timezone) for language in Language}
         self._default = default
 
     def translator(self, language: Language | None) -> Translate:

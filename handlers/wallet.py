@@ -23,11 +23,7 @@ async def balance(
     event: Message | CallbackQuery, screen: Screen, player: Player, wallets: Wallets, t: Translate
 ) -> None:
     opened = await wallets.balances(player)
-    text = (
-        "\n\n".join([t("balance"), *(_wallet(t, wallet) for wallet in opened)])
-        if opened
-        else t("balance-empty")
-    )
+    text = "\n\n".join([t("balance"), *(_wallet(t, wallet) for wallet in opened)]) if opened else t("balance-empty")
     await screen.show(text, keyboards.balance(t))
 
 

@@ -10,9 +10,7 @@ from sandbox.world import Sandbox
 
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument(
-        "--port", type=int, default=0, help="where to listen on 127.0.0.1 (default: any free port)"
-    )
+    parser.add_argument("--port", type=int, default=0, help="where to listen on 127.0.0.1 (default: any free port)")
     parser.add_argument("--bot-url", help="where webhooks go, e.g. http://127.0.0.1:3000")
     options = parser.parse_args()
     stopped = asyncio.Event()

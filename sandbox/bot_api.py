@@ -25,9 +25,7 @@ ACCEPTED = re.compile(
     r"MessageReaction|Chat(Title|Description|Permissions))"
 )
 # Methods that begin like this may exist, and only the sandbox lacks them
-VERBS = re.compile(
-    r"(?i)(send|edit|get|set|copy|forward|create|delete|answer|refund|stop|save|post|upload)[a-z]+"
-)
+VERBS = re.compile(r"(?i)(send|edit|get|set|copy|forward|create|delete|answer|refund|stop|save|post|upload)[a-z]+")
 MEGABYTE = 1 << 20
 GIFTS = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels")
 
@@ -322,9 +320,7 @@ class BotApi:
         upload = params.files.get(value.removeprefix("attach://") or kind)
         file = self._telegram.store(*upload) if upload else self._telegram.files.get(value)
         if file is None:
-            raise bad(
-                "wrong file identifier/HTTP URL specified" if value else f"there is no {kind} in the request"
-            )
+            raise bad("wrong file identifier/HTTP URL specified" if value else f"there is no {kind} in the request")
         if not file.data:
             raise bad("file must be non-empty")
         if kind == "photo" and (file.mime not in IMAGES.values() or len(file.data) > 10 * MEGABYTE):

@@ -140,9 +140,7 @@ class Pages:
             "everything": {
                 "bot": {"name": telegram.me["first_name"], "username": telegram.me["username"]},
                 "people": [telegram.profile(person) for person in people],
-                "messages": [
-                    telegram.view(person, message) for person in people for message in person.messages[-300:]
-                ],
+                "messages": [telegram.view(person, message) for person in people for message in person.messages[-300:]],
                 "deliveries": [asdict(attempt) for attempt in list(self._world.deliveries.log)[-30:]],
             }
         }

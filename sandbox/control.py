@@ -120,9 +120,7 @@ class Control:
         world.bot_url = bot_url or world.bot_url
         world.page_url = page_url or world.page_url
         world.telegram.limits = world.telegram.limits if limits is None else limits
-        world.deliveries.late_seconds = (
-            world.deliveries.late_seconds if late_seconds is None else late_seconds
-        )
+        world.deliveries.late_seconds = world.deliveries.late_seconds if late_seconds is None else late_seconds
         world.deliveries.shuffle = world.deliveries.shuffle if shuffle is None else shuffle
 
     async def state(self) -> Json:

@@ -50,9 +50,7 @@ class Attempt:
 class Deliveries:
     """A real provider repeats for days; here the pauses are short, so that a person sees it happen."""
 
-    def __init__(
-        self, target: Callable[[], str | None], tell: Callable[[dict[str, Any]], None], seed: int = 0
-    ) -> None:
+    def __init__(self, target: Callable[[], str | None], tell: Callable[[dict[str, Any]], None], seed: int = 0) -> None:
         self.log: deque[Attempt] = deque(maxlen=2000)
         self.late_seconds = 5.0
         self.shuffle = False
@@ -73,9 +71,7 @@ class Deliveries:
         for notice in chosen:
             first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             firsts.append(first)
-            task = asyncio.create_task(
-                self._deliver(notice, self.late_seconds if webhook == "late" else 0, first)
-            )
+            task = asyncio.create_task(self._deliver(notice, self.late_seconds if webhook == "late" else 0, first))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return [] if webhook == "late" else firsts

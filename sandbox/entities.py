@@ -12,9 +12,7 @@ KINDS = {
     "tg-spoiler": "spoiler",
 }  # fmt: skip
 NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
-TOKEN = re.compile(
-    r"<(?P<close>/?)(?P<tag>[^\s>]*)(?P<rest>[^>]*)>|&(?P<char>#x?[0-9a-fA-F]+|lt|gt|amp|quot);?"
-)
+TOKEN = re.compile(r"<(?P<close>/?)(?P<tag>[^\s>]*)(?P<rest>[^>]*)>|&(?P<char>#x?[0-9a-fA-F]+|lt|gt|amp|quot);?")
 ATTRIBUTE = re.compile(r"""([\w-]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
 FOUND = re.compile(r"(?P<url>https?://[^\s<>\"]+[\w/])|(?<![\w/@<])(?P<bot_command>/[a-zA-Z]\w{0,31})\b")
 

@@ -79,9 +79,7 @@ class Faults:
         self._random = random.Random(seed)
         self._released = asyncio.Event()
 
-    def add(
-        self, server: str, where: str, fault: Fault, *, times: int | None = None, chance: float = 1.0
-    ) -> None:
+    def add(self, server: str, where: str, fault: Fault, *, times: int | None = None, chance: float = 1.0) -> None:
         """Troubles the next `times` matching calls (None: until cleared) with this chance."""
         self.rules.append(Rule(server, where, fault, times, chance))
 
@@ -93,11 +91,7 @@ class Faults:
 
     def take(self, server: str, where: str) -> Fault | None:
         for rule in self.rules:
-            if (
-                rule.server == server
-                and fnmatchcase(where, rule.where)
-                and self._random.random() < rule.chance
-            ):
+            if rule.server == server and fnmatchcase(where, rule.where) and self._random.random() < rule.chance:
                 if rule.times is not None:
                     rule.times -= 1
                     if rule.times <= 0:

@@ -232,9 +232,7 @@ class Person:
         """Waits for a message of the bot, new or edited since the last act, that has these words."""
         return await self._wait(lambda message: message.has(words), timeout, False, f"see {words!r}")
 
-    async def wait_for(
-        self, check: Callable[[Message], bool], timeout: float = 10, *, old: bool = False
-    ) -> Message:
+    async def wait_for(self, check: Callable[[Message], bool], timeout: float = 10, *, old: bool = False) -> Message:
         """Waits for a message of the bot that `check` accepts, also an `old` one from before the last act."""
         return await self._wait(check, timeout, old, "see what was waited for")
 
@@ -245,9 +243,7 @@ class Person:
 
         message = await self.telegram.bell.until(look, timeout)
         if message is None:
-            raise AssertionError(
-                f"{self.first_name} did not {what} in {timeout} s. Chat:\n{self.transcript()}"
-            )
+            raise AssertionError(f"{self.first_name} did not {what} in {timeout} s. Chat:\n{self.transcript()}")
         return message
 
     async def presses(self, words: str, *, on: Message | None = None, timeout: float = 10) -> Pressed:
@@ -272,7 +268,5 @@ class Person:
         query = self.press(data, message)
         answer = await self.telegram.bell.until(lambda: self.telegram.answers.get(query), timeout)
         if answer is None:
-            raise AssertionError(
-                f"No answer to the button {data!r} in {timeout} s. Chat:\n{self.transcript()}"
-            )
+            raise AssertionError(f"No answer to the button {data!r} in {timeout} s. Chat:\n{self.transcript()}")
         return answer

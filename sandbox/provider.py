@@ -47,9 +47,7 @@ class Provider:
         if timer := self._timers.pop(ref, None):
             timer.cancel()
 
-    def _post(
-        self, *notices: Notice, webhook: Webhook = "now", copies: int = 1
-    ) -> list[asyncio.Future[None]]:
+    def _post(self, *notices: Notice, webhook: Webhook = "now", copies: int = 1) -> list[asyncio.Future[None]]:
         self._notices += notices
         return self._deliveries.post(notices, webhook, copies)
 

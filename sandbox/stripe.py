@@ -311,9 +311,7 @@ class Stripe(Provider):
         """https://docs.stripe.com/api/checkout/sessions/create"""
         for name in params:
             if name not in SHAPES["parameters"]:
-                raise StripeError(
-                    400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name
-                )
+                raise StripeError(400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
         if params.get("mode") != "payment":
             raise StripeError(400, "Invalid mode: the sandbox sells for payment only.", param="mode")
         if "success_url" not in params:
@@ -331,23 +329,17 @@ class Stripe(Provider):
             raise StripeError(400, f"The `expires_at` timestamp {words}", param="expires_at")
         data = params.get("payment_intent_data", {})
         for metadata in (params.get("metadata", {}), data.get("metadata", {})):
-            if len(metadata) > 50 or any(
-                len(key) > 40 or len(value) > 500 for key, value in metadata.items()
-            ):
+            if len(metadata) > 50 or any(len(key) > 40 or len(value) > 500 for key, value in metadata.items()):
                 raise StripeError(
                     400, "Metadata has at most 50 keys of 40 characters and values of 500.", param="metadata"
                 )
         if len(params.get("client_reference_id", "")) > 200:
-            raise StripeError(
-                400, "Invalid string: must be at most 200 characters", param="client_reference_id"
-            )
+            raise StripeError(400, "Invalid string: must be at most 200 characters", param="client_reference_id")
         amount, currency, description = self._line_items(params)
         kept = ("cancel_url", "client_reference_id", "locale", "metadata", "submit_type", "success_url")
         values = {
             **{name: params[name] for name in kept if name in params},
-            "adaptive_pricing": {
-                "enabled": params.get("adaptive_pricing", {}).get("enabled", "true") == "true"
-            },
+            "adaptive_pricing": {"enabled": params.get("adaptive_pricing", {}).get("enabled", "true") == "true"},
             "expires_at": expires,
             "_description": description,
             "_intent": {"metadata": data.get("metadata", {}), "description": data.get("description")},
@@ -362,9 +354,7 @@ class Stripe(Provider):
     def _line_items(self, params: Json) -> tuple[int, str, str]:
         items = params.get("line_items")
         if not isinstance(items, list) or not items:
-            raise StripeError(
-                400, "Missing required param: line_items.", code="parameter_missing", param="line_items"
-            )
+            raise StripeError(400, "Missing required param: line_items.", code="parameter_missing", param="line_items")
         total, currency, name = 0, "", ""
         for index, item in enumerate(items):
             price, where = item.get("price_data", {}), f"line_items[{index}][price_data]"
@@ -373,14 +363,10 @@ class Stripe(Provider):
                 raise StripeError(400, f"Invalid currency: {currency}.", param=f"{where}[currency]")
             if not name:
                 param = f"{where}[product_data][name]"
-                raise StripeError(
-                    400, f"Missing required param: {param}.", code="parameter_missing", param=param
-                )
+                raise StripeError(400, f"Missing required param: {param}.", code="parameter_missing", param=param)
             total += _number(price, "unit_amount", -1) * _number(item, "quantity", 1)
         if total < SMALLEST:
-            raise StripeError(
-                400, "The Checkout Session's total amount is too small.", code="amount_too_small"
-            )
+            raise StripeError(400, "The Checkout Session's total amount is too small.", code="amount_too_small")
         if total > LARGEST:
             raise StripeError(400, "Amount must be no more than 999,999.99.", code="amount_too_large")
         return total, currency, name
@@ -420,15 +406,11 @@ class Stripe(Provider):
     def _retrieve_intent(self, request: web.Request, params: Json) -> Json:
         ref = request.match_info["id"]
         if ref not in self.intents:
-            raise StripeError(
-                404, f"No such payment_intent: '{ref}'", code="resource_missing", param="intent"
-            )
+            raise StripeError(404, f"No such payment_intent: '{ref}'", code="resource_missing", param="intent")
         return self.intents[ref]
 
     def _balance(self, request: web.Request, params: Json) -> Json:
-        available = [
-            {"amount": amount, "currency": currency.lower()} for currency, amount in self._taken.items()
-        ]
+        available = [{"amount": amount, "currency": currency.lower()} for currency, amount in self._taken.items()]
         return {"object": "balance", "available": available, "livemode": False, "pending": []}
 
 

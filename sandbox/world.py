@@ -100,9 +100,7 @@ class Sandbox:
 
     async def start(self) -> None:
         app = web.Application(client_max_size=60 * MEGABYTE, middlewares=[chat.guard, self.faults.middleware])
-        app.add_routes(
-            [*self._bot_api.routes(), *self.stripe.routes(), *self.yookassa.routes(), *control.routes(self)]
-        )
+        app.add_routes([*self._bot_api.routes(), *self.stripe.routes(), *self.yookassa.routes(), *control.routes(self)])
         app.add_subapp("/sandbox/", chat.application(self))
         # A call whose caller has gone ends at once: a killed bot must not keep its long poll
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)

@@ -155,11 +155,7 @@ class YooKassa(Provider):
             "payment_method": {"type": "bank_card", "id": ref, "saved": False, "status": "inactive"},
             "created_at": _time(datetime.now(UTC)),
             "confirmation": {
-                **{
-                    name: confirmation[name]
-                    for name in ("type", "return_url", "enforce")
-                    if name in confirmation
-                },
+                **{name: confirmation[name] for name in ("type", "return_url", "enforce") if name in confirmation},
                 "confirmation_url": f"{self._page_url()}/yookassa/pay/{ref}",
             },
             "test": True,
@@ -271,9 +267,7 @@ class YooKassa(Provider):
         if len(str(params.get("description", ""))) > 128:
             raise invalid("Description is too long", "description")
         metadata = params.get("metadata") or {}
-        fits = (
-            isinstance(value, str) and len(key) <= 32 and len(value) <= 512 for key, value in metadata.items()
-        )
+        fits = (isinstance(value, str) and len(key) <= 32 and len(value) <= 512 for key, value in metadata.items())
         if len(metadata) > 16 or not all(fits):
             raise invalid("Metadata has at most 16 keys of 32 characters and strings of 512", "metadata")
         payment = self._new(amount, params)

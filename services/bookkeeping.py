@@ -71,7 +71,11 @@ class Bookkeeping:
         """The head of the chain leaves the database: who rewrites everything in it cannot rewrite a chat."""
         head = await ledger.head(tx)
         await audit.write(
-            tx, actor="timetable", action="ledger-head", status="ok", details={"seq": head.seq, "hash": head.hash.hex()}
+            tx,
+            actor="timetable",
+            action="ledger-head",
+            status="ok",
+            details={"seq": head.seq, "hash": head.hash.hex()},
         )
         await self.outbox.tell_admins(
             tx,

@@ -37,7 +37,7 @@ from services.providers import Checkout, Order, Payment, PaymentProvider, Paymen
 
 logger = logging.getLogger(__name__)
 
-# A provider's page stays open for an hour: Stripe wants 30 minutes to 24 hours from the call, YooKassa's own is one hour.
+# A provider's page stays open for an hour: Stripe wants 30 minutes to 24 hours from the call, YooKassa gives one.
 LIFETIME = timedelta(minutes=60)
 # A link may be asked for again with the same key until Stripe would refuse the hour as too short (30 minutes left).
 CREATE_WINDOW = timedelta(minutes=25)
@@ -189,9 +189,7 @@ class Deposits:
 
     async def _opened(self, operation: Operation, checkout: Checkout) -> Operation:
         async with self.database.connection() as tx:
-            return await operations.opened(
-                tx, operation.id, ref=checkout.ref, url=checkout.url, next_check=FIRST_CHECK
-            )
+            return await operations.opened(tx, operation.id, ref=checkout.ref, url=checkout.url, next_check=FIRST_CHECK)
 
     async def shown(self, player: Player, operation_id: int, message_id: int) -> Operation:
         """Remembers the chat message that shows the link, so that it can say later how the payment ended."""
@@ -229,7 +227,7 @@ class Deposits:
         return operation
 
     async def poll(self) -> None:
-        """Asks the providers about deposits that have been open for a while; finds what a lost webhook would have said."""
+        """Asks the providers about deposits open for a while; finds what a lost webhook would have said."""
         async with self.database.connection() as tx:
             due = await operations.claim_due(tx, POLL_BATCH)
         await asyncio.gather(*(self._poll_one(operation, chat_id) for operation, chat_id in due))
@@ -343,7 +341,13 @@ class Deposits:
         )
 
     async def _suspend(
-        self, tx: Tx, operation: Operation | None, payment_ref: str, payment: Payment, problem: Problem, actor: str
+        self,
+        tx: Tx,
+        operation: Operation | None,
+        payment_ref: str,
+        payment: Payment,
+        problem: Problem,
+        actor: str,
     ) -> None:
         """Keeps money that fits no operation: in suspense, as an item to settle, and before the admins' eyes."""
         if await reconciliation.has_item(tx, payment.provider, payment_ref):
@@ -351,7 +355,12 @@ class Deposits:
         journal_id = None
         if payment.amount is not None:
             journal_id = await ledger.suspense(
-                tx, payment.provider, payment.amount, payment_ref=payment_ref, at=payment.occurred_at, actor=actor
+                tx,
+                payment.provider,
+                payment.amount,
+                payment_ref=payment_ref,
+                at=payment.occurred_at,
+                actor=actor,
             )
         await reconciliation.open_item(
             tx,
@@ -412,7 +421,13 @@ class Deposits:
         return [self._notice(operation, chat_id, text_id, edits=operation.message_id, **arguments)]
 
     def _notice(
-        self, operation: Operation, chat_id: int, text_id: str, *, edits: int | None = None, **arguments: Money | str
+        self,
+        operation: Operation,
+        chat_id: int,
+        text_id: str,
+        *,
+        edits: int | None = None,
+        **arguments: Money | str,
     ) -> Notice:
         shown: dict[str, Money | str | int] = {
             "id": operation.id,

@@ -1,4 +1,4 @@
-"""What can be refused, and by whom. A refusal's class name is its text's id, its attributes are the text's arguments."""
+"""What can be refused. A refusal's class name is its text's id, its attributes are the text's arguments."""
 
 from dataclasses import dataclass
 

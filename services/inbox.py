@@ -13,7 +13,13 @@ from db.database import Database, Tx
 from db.inbox import Event
 from db.models import ProviderName
 from services.deposits import Deposits
-from services.errors import DeliveryRejected, DoorClosed, ProviderError, ProviderUnknown, TemporarilyUnavailable
+from services.errors import (
+    DeliveryRejected,
+    DoorClosed,
+    ProviderError,
+    ProviderUnknown,
+    TemporarilyUnavailable,
+)
 from services.outbox import Outbox
 from services.providers import Delivery, Payment, PaymentProvider, PaymentState
 

@@ -39,7 +39,7 @@ async def deposit(tx: Tx, operation: Operation, received: Money, *, payment_ref:
 async def suspense(
     tx: Tx, provider: ProviderName, received: Money, *, payment_ref: str, at: datetime, actor: str
 ) -> int:
-    """A provider took money that fits no operation: it is kept apart until an admin decides. Answers the journal's id."""
+    """A provider took money that fits no operation: kept apart until an admin decides. Answers the journal's id."""
     posting = await ledger.post(
         tx,
         key=payment_key(provider, payment_ref),

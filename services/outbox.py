@@ -67,4 +67,3 @@ class Outbox:
     async def moved(self, old: int, new: int) -> None:
         async with self.database.connection() as tx:
             await outbox.move_chat(tx, old, new)
-

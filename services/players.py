@@ -15,9 +15,7 @@ class Players:
     database: Database
     default_language: Language
 
-    async def meet(
-        self, telegram_id: int, *, username: str | None, name: str, language_code: str | None
-    ) -> Player:
+    async def meet(self, telegram_id: int, *, username: str | None, name: str, language_code: str | None) -> Player:
         """The player behind a Telegram account, known from now on. The language is Telegram's at first, then chosen."""
         spoken = (language_code or "").partition("-")[0].lower()
         language = Language(spoken) if spoken in set(Language) else self.default_language

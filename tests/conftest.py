@@ -26,10 +26,7 @@ _TEMPLATE = "looseline_template"
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests of services run on the oldest PostgreSQL we promise too, where its programs are installed."""
-    if (
-        "postgres" in metafunc.fixturenames
-        and Path(__file__).parent / "services" in metafunc.definition.path.parents
-    ):
+    if "postgres" in metafunc.fixturenames and Path(__file__).parent / "services" in metafunc.definition.path.parents:
         servers = ["given"] if "TEST_DATABASE_URL" in os.environ else _SERVERS
         metafunc.parametrize("postgres", servers, indirect=True, scope="session")
 

@@ -1,4 +1,4 @@
-"""The services on a real database, with the sandbox's Stripe and YooKassa behind them. The books are proven after each test."""
+"""The services on a real database, before the sandbox's Stripe and YooKassa. After each test the books are proven."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -27,7 +27,11 @@ logger = logging.getLogger(__name__)
 
 BODY_LIMIT = 256 * 1024
 
-_STATUS: Mapping[type[DeliveryRejected], int] = {DeliveryMalformed: 400, DeliveryForged: 401, DeliveryForbidden: 403}
+_STATUS: Mapping[type[DeliveryRejected], int] = {
+    DeliveryMalformed: 400,
+    DeliveryForged: 401,
+    DeliveryForbidden: 403,
+}
 
 
 @dataclass

@@ -7,18 +7,23 @@ import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from functools import cache
+from itertools import count
 from pathlib import Path
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import uvloop
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OURS = tuple(f"{ROOT / floor}{os.sep}" for floor in ("bot", "handlers", "webhooks", "services", "db"))
-_KINDS = {0: "", 1: " in", 2: " out"}  # await, entering an `async with`, leaving it
+_COMMON = ("bot/receiver", "bot/middlewares", "bot/workers", "bot/app", "bot/__main__", "handlers/router")
+_KINDS = {0: "", 1: " in", 2: " out"}  # an await, the way into an `async with`, the way out of it
+
+See = Callable[[str], None]
 
 
-def install(see: Callable[[str], None]) -> None:
+def install(see: See) -> None:
     """From now on the process runs on asyncio's own loop, and `see` is told where each task of it waits."""
 
     class Task(asyncio.Task[Any]):
@@ -31,21 +36,25 @@ def install(see: Callable[[str], None]) -> None:
             return runner.run(main)
 
     uvloop.run = run
-    asyncio.Task = Task  # type: ignore[misc]  aiohttp makes some of its tasks past the loop
+    asyncio.Task = Task  # type: ignore[misc]  # aiohttp makes some of its tasks without asking the loop
 
 
-def recorder(path: Path) -> Callable[[str], None]:
-    """Writes down every wait: the task and the place."""
-    lines = path.open("w", buffering=1)
+def recorder(path: Path) -> See:
+    """Writes down every wait: the number of the task and the place."""
+    lines, numbers = path.open("w", buffering=1), count()
+    tasks: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
     def see(place: str) -> None:
-        lines.write(f"{id(asyncio.current_task())}\t{place}\n")
+        task = asyncio.current_task()
+        if task not in tasks:
+            tasks[task] = next(numbers)
+        lines.write(f"{tasks[task]}\t{place}\n")
 
     return see
 
 
-def killer(at: str, after: str | None) -> Callable[[str], None]:
-    """Kills the process when it waits at `at`, at once or after it has waited at `after`."""
+def killer(at: str, after: str | None) -> See:
+    """Kills the process when it waits at `at`: the first time, or the first time after it has waited at `after`."""
     armed = after is None
 
     def see(place: str) -> None:
@@ -57,10 +66,52 @@ def killer(at: str, after: str | None) -> Callable[[str], None]:
     return see
 
 
+class Wait(NamedTuple):
+    task: int
+    place: str
+
+
+class Point(NamedTuple):
+    """An await to be killed at. Where idle loops pass too, only once `after` has been passed there is work for them."""
+
+    at: str
+    after: str | None
+
+
+def recorded(path: Path) -> list[Wait]:
+    lines = (line.partition("\t") for line in path.read_text().splitlines(keepends=True) if line.endswith("\n"))
+    return [Wait(int(task), place.strip()) for task, _, place in lines]
+
+
+def points(idle: list[Wait], busy: list[Wait]) -> list[Point]:
+    """The awaits of the work itself, in its order."""
+    resting = {wait.place for wait in idle}
+    found: dict[str, Point] = {}
+    last = None
+    for number, (task, place) in enumerate(busy):
+        if place not in resting:
+            found.setdefault(place, Point(place, None))
+            last = place
+        elif place not in found and _has_work(task, busy[number + 1 :], resting):
+            found[place] = Point(place, last)
+    return list(found.values())
+
+
+def _has_work(task: int, later: list[Wait], resting: set[str]) -> bool:
+    """Whether this round of a loop gets beyond where it gets without work."""
+    for wait in later:
+        if wait.task == task:
+            if "bot/workers.py:drain" in wait.place:
+                return False
+            if wait.place not in resting:
+                return True
+    return False
+
+
 class _Watched(Coroutine[Any, Any, Any]):
     """A coroutine as its task sees it, with a look at it whenever it waits."""
 
-    def __init__(self, inner: Coroutine[Any, Any, Any], see: Callable[[str], None]) -> None:
+    def __init__(self, inner: Coroutine[Any, Any, Any], see: See) -> None:
         self._inner, self._see = inner, see
 
     def send(self, value: Any) -> Any:
@@ -85,21 +136,22 @@ class _Watched(Coroutine[Any, Any, Any]):
 
 
 def _place(waiting: object) -> str:
-    """The innermost lines of ours on the way to what is waited for; "" when a library waits for itself.
+    """The lines of ours on the way to what is waited for, the innermost last; "" when a library waits for itself.
 
-    The way into a transaction and out of it belongs to whoever opens it, and of a call to the outside it matters
-    how far it is.
+    Of a call to the outside it matters how far it is, so its place in aiohttp follows.
     """
-    where = database = library = ""
+    ours: list[str] = []
+    library = ""
     for frame in _frames(waiting):
         file = frame.f_code.co_filename
-        if not file.startswith(OURS):
-            library = f"{Path(file).name}:{frame.f_code.co_name}" if f"{os.sep}aiohttp{os.sep}" in file else library
-        elif file.endswith(f"{os.sep}database.py"):
-            database = _line(frame.f_code, frame.f_lasti)
-        else:
-            where, database, library = _line(frame.f_code, frame.f_lasti), "", ""
-    return " > ".join(part for part in (where, database, library) if part) if where else ""
+        if file.startswith(OURS):
+            ours.append(_line(frame.f_code, frame.f_lasti))
+            library = ""
+        elif f"{os.sep}aiohttp{os.sep}" in file:
+            library = f"{Path(file).name}:{frame.f_code.co_name}"
+    while len(ours) > 1 and ours[0].startswith(_COMMON):
+        del ours[0]
+    return " > ".join([*ours, library] if library and ours else ours)
 
 
 def _frames(waiting: object) -> Iterator[FrameType]:
@@ -113,7 +165,7 @@ def _frames(waiting: object) -> Iterator[FrameType]:
             case GeneratorType():
                 frame, waiting = waiting.gi_frame, waiting.gi_yieldfrom
             case _ if type(waiting).__name__.startswith(("async_generator_", "coroutine_wrapper")):
-                # The step of a generator, or an awaitable's iterator; only the collector knows whose.
+                # A step of a generator, or an awaitable's iterator: only the collector knows whose.
                 waiting = next(filter(_walks, gc.get_referents(waiting)), None)
                 continue
             case _:
@@ -128,13 +180,13 @@ def _walks(thing: object) -> bool:
 
 @cache
 def _line(code: CodeType, instruction: int) -> str:
-    """`services/inbox.py:act:92`, and whether a block is entered or left there."""
-    line, column, kind = code.co_firstlineno, 0, 0
+    """`services/inbox.py:act:92:8 out`"""
+    place, kind = f"{code.co_firstlineno}", 0
     for step in dis.get_instructions(code):
         if step.opname == "GET_AWAITABLE":
             kind = step.arg or 0
         if step.offset >= instruction:
-            where = step.positions
-            line, column = (where.lineno or line, where.col_offset or 0) if where else (line, 0)
+            if where := step.positions:
+                place = f"{where.lineno}:{where.col_offset}"
             break
-    return f"{Path(code.co_filename).relative_to(ROOT)}:{code.co_name}:{line}:{column}{_KINDS[kind]}"
+    return f"{Path(code.co_filename).relative_to(ROOT)}:{code.co_name}:{place}{_KINDS[kind]}"

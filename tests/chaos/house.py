@@ -1,23 +1,33 @@
-"""Bots as real processes, each with a DATA_DIR, and what the tests do with them: open, kill, wait, prove."""
+"""A bot as a real process on a DATA_DIR of its own: to start, to kill, to start again, and to prove afterwards."""
 
 import asyncio
 import json
 import os
+import random
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
+from db import proof
+from db.database import Tx
 from db.embedded import Embedded
-from sandbox import Person, Sandbox
-from tests.chaos.awaits import ROOT
+from sandbox import Message, Person, Sandbox
+from sandbox.deliveries import Webhook
+from tests.chaos.awaits import ROOT, Point
 
 
 @dataclass
@@ -34,34 +44,36 @@ class Process:
         async with asyncio.timeout(seconds):
             while "READY" not in self.said:
                 line = await self.out.readline()
-                assert line, f"ended before it was ready:\n{self.log.read_text()}"
+                assert line, f"it ended before it was ready:\n{self.log.read_text()}"
                 self.said += line.decode()
 
     async def ended(self, seconds: float = 15) -> int:
-        """Waits for the end; answers the exit code, -9 for a kill."""
+        """Waits for the end; answers the exit code, or minus the number of the signal that killed it."""
         async with asyncio.timeout(seconds):
             self.said += (await self.out.read()).decode()
         return self.nursery.wait(self.pid)
 
     def send(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        os.kill(self.pid, number)
 
-    def errors(self) -> list[str]:
-        """What it complained about, bug or not; warnings are not complaints."""
+    def complaints(self) -> list[str]:
+        """Its log without what is allowed to happen."""
         lines = self.log.read_text().splitlines()
-        return [line for line in lines if not line.startswith("{") or json.loads(line)["level"] in ("ERROR", "CRITICAL")]
+        return [line for line in lines if not line.startswith("{") or json.loads(line)["level"] in _BAD]
+
+
+_BAD = ("ERROR", "CRITICAL")
 
 
 class Nursery:
     """See `tests.chaos.nursery`."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._started = 0
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.nursery", str(theirs.fileno())], cwd=ROOT, pass_fds=[theirs.fileno()]
+            [sys.executable, "-m", "tests.chaos.nursery", str(theirs.fileno())],
+            cwd=ROOT,
+            pass_fds=[theirs.fileno()],
         )
         theirs.close()
 
@@ -69,27 +81,208 @@ class Nursery:
         self._socket.close()
         self._process.wait(30)
 
-    def _ask(self, order: dict[str, object], files: Iterable[int] = ()) -> int:
-        socket.send_fds(self._socket, [json.dumps(order).encode()], list(files))
-        return int(self._socket.recv(100))
-
-    async def start(self, settings: dict[str, str], *arguments: str, **watched: str | None) -> Process:
-        self._started += 1
-        log = self._folder / f"{self._started}.log"
+    async def start(self, settings: dict[str, str], log: Path, arguments: Iterable[str], **watched: str | None) -> Process:
         ours, theirs = os.pipe()
         with log.open("wb") as errors:
-            order = {"settings": settings, "arguments": arguments, "folder": str(self._folder), **watched}
+            order = {"settings": settings, "arguments": list(arguments), "folder": str(log.parent), **watched}
             pid = self._ask(order, [theirs, errors.fileno()])
         os.close(theirs)
-        return Process(self, pid, await _reader(ours), log)
+        out = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(out), os.fdopen(ours, "rb", 0)
+        )
+        return Process(self, pid, out, log)
 
     def wait(self, pid: int) -> int:
         return self._ask({"wait": pid})
 
+    def _ask(self, order: dict[str, Any], files: Iterable[int] = ()) -> int:
+        socket.send_fds(self._socket, [json.dumps(order).encode()], list(files))
+        return int(self._socket.recv(100))
 
-async def _reader(pipe: int) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", 0)
+
+@dataclass
+class House:
+    folder: Path
+    world: Sandbox
+    nursery: Nursery
+    settings: dict[str, str]
+    processes: list[Process] = field(default_factory=list)
+
+    @property
+    def data(self) -> Path:
+        return Path(self.settings["DATA_DIR"])
+
+    async def starts(self, *arguments: str, **watched: str | None) -> Process:
+        """Does not wait until it is ready."""
+        log = self.folder / f"{len(self.processes)}.log"
+        process = await self.nursery.start(self.settings, log, arguments, **watched)
+        self.processes.append(process)
+        return process
+
+    async def opens(self, **watched: str | None) -> Process:
+        process = await self.starts(**watched)
+        await process.ready()
+        return process
+
+    async def closes(self, process: Process) -> None:
+        process.send(signal.SIGTERM)
+        assert await process.ended(10) == 0
+
+    async def proven(self, process: Process, *, repeats: int = 0) -> None:
+        """What was paid is credited to who paid it, and told; nothing else is. Then the process ends, and the books
+        are verified. `repeats`: how many messages may have come twice."""
+        async with self.books() as books:
+            await until(partial(_is_quiet, books))
+            assert await credited(books) == taken(self.world)
+            owed = await books.fetch("SELECT code, -sum(amount_minor) AS owed FROM ledger_entry JOIN ledger_account"
+                " ON id = account_id WHERE kind = 'provider' GROUP BY code")
+            assert {row["code"]: row["owed"] for row in owed} == {
+                f"provider:{provider}:{currency}": minor
+                for provider, party in (("stripe", self.world.stripe), ("yookassa", self.world.yookassa))
+                for currency, minor in party.taken().items()
+            }
+            await self._kept(books)
+            await self._told(books, repeats)
+        await self.closes(process)
+        verify = await self.starts("verify")
+        assert (await verify.ended(60), verify.said) == (0, "0 findings\n")
+
+    async def _kept(self, books: Tx) -> None:
+        """Whatever was answered 200 is in the inbox, and acted on."""
+        rows = await books.fetch("SELECT provider, event_type, body, state FROM webhook_inbox")
+        bodies = {(row["provider"], row["event_type"]): b"" for row in rows}
+        for row in rows:
+            assert row["state"] in ("done", "ignored")
+            bodies[row["provider"], row["event_type"]] += row["body"]
+        for attempt in self.world.deliveries.log:
+            if attempt.status == 200:
+                assert attempt.subject.encode() in bodies.get((attempt.provider, attempt.event), b""), attempt
+
+    async def _told(self, books: Tx, repeats: int) -> None:
+        rows = await books.fetch(
+            "SELECT operation_id, telegram_id FROM wallet_operations JOIN users ON id = user_id WHERE status = 'completed'"
+        )
+        for row in rows:
+            person = self.world.telegram.people[row["telegram_id"]]
+            told = [m for m in person.shown if "Зачислено" in m.text and m.text.endswith(f": {row['operation_id']}")]
+            assert told, f"nobody told {person.first_name} of {row['operation_id']}:\n{person.transcript()}"
+            repeats -= len(told) - 1
+        assert repeats >= 0
+
+    def swept(self) -> None:
+        """Ends what a test has left running."""
+        pid_file = self.data / "postgres" / "postmaster.pid"
+        pids = [process.pid for process in self.processes if not process.out.at_eof()]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            self.nursery.wait(pid)
+        with suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int(pid_file.read_text().split("\n")[0]), signal.SIGQUIT)
+            while pid_file.exists():
+                time.sleep(0.02)
+
+    @asynccontextmanager
+    async def books(self) -> AsyncIterator[Tx]:
+        """The database as its owner sees it."""
+        address = self.settings.get("DATABASE_URL") or Embedded(self.data).owner_dsn("looseline")
+        connection = await asyncpg.connect(address, timeout=10)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+async def until(check: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+    """Looks again and again until it is so."""
+    async with asyncio.timeout(seconds):
+        while not await check():
+            await asyncio.sleep(0.02)
+
+
+async def _is_quiet(books: Tx) -> bool:
+    return not await books.fetchval(
+        "SELECT EXISTS (SELECT FROM webhook_inbox WHERE state = 'queued') OR EXISTS (SELECT FROM outbox WHERE state = 'queued')"
     )
-    return reader
+
+
+async def time_passes(books: Tx) -> None:
+    """Every lease is over and every pause. But the poller stays away: what a webhook brought must not need it."""
+    await books.execute("UPDATE webhook_inbox SET run_at = now() WHERE state = 'queued'")
+    await books.execute("UPDATE outbox SET run_at = now() WHERE state = 'queued'")
+    await books.execute("UPDATE wallet_operations SET next_check_at = now() + interval '1 h' WHERE next_check_at IS NOT NULL")
+
+
+async def findings(books: Tx) -> list[str]:
+    async with books.transaction():
+        return [f"{found.rule}: {found.detail}" for found in await proof.verify(books)]
+
+
+async def credited(books: Tx) -> Counter[tuple[int, str]]:
+    rows = await books.fetch(
+        "SELECT user_id, currency, sum(amount_minor)::bigint AS minor FROM ledger_entry JOIN ledger_account ON id = account_id"
+        " WHERE kind = 'available' GROUP BY 1, 2"
+    )
+    return Counter({(row["user_id"], row["currency"]): row["minor"] for row in rows})
+
+
+def taken(world: Sandbox) -> Counter[tuple[int, str]]:
+    """What the providers took, by player and currency."""
+    money: Counter[tuple[int, str]] = Counter()
+    for intent in world.stripe.intents.values():
+        if intent["status"] == "succeeded":
+            money[int(intent["metadata"]["player_id"]), intent["currency"].upper()] += intent["amount_received"]
+    for payment in world.yookassa.payments.values():
+        if payment["status"] == "succeeded":
+            minor = int(payment["amount"]["value"].replace(".", ""))
+            money[int(payment["metadata"]["player_id"]), payment["amount"]["currency"]] += minor
+    return money
+
+
+# What a player does
+
+CURRENCIES = {"stripe": "USD", "yookassa": "RUB"}
+
+
+def shown(provider: str, minor: int) -> str:
+    return f"{minor / 100:.2f}\u00a0{CURRENCIES[provider]}"
+
+
+async def asks(person: Person, provider: str, minor: int, on: Message | None = None) -> None:
+    """Presses the button of an amount. An amount that nobody else chose names the deposit from now on."""
+    person.press(f"p:{provider}:{CURRENCIES[provider]}:{minor}:{minor:08}", on or person.shown[-1])
+
+
+async def link(person: Person, provider: str, minor: int, seconds: float = 30) -> Message:
+    """Waits for the message with the link."""
+    return await person.wait_for(
+        lambda message: shown(provider, minor) in message.text and any(button.url for button in message.buttons),
+        seconds,
+        old=True,
+    )
+
+
+async def pays(world: Sandbox, provider: str, minor: int, webhook: Webhook = "now") -> None:
+    """Pays the one page there is for this amount; returns when its notices have been delivered once."""
+    if provider == "stripe":
+        (ref,) = [ref for ref, session in world.stripe.sessions.items() if session["amount_total"] == minor]
+        await world.stripe.pay(ref, webhook)
+    else:
+        value = f"{minor / 100:.2f}"
+        (ref,) = [ref for ref, payment in world.yookassa.payments.items() if payment["amount"]["value"] == value]
+        await world.yookassa.pay(ref, webhook)
+
+
+async def told(person: Person, provider: str, minor: int, seconds: float = 30) -> Message:
+    return await person.wait_for(
+        lambda message: "Зачислено" in message.text and f" {shown(provider, minor)} " in message.text, seconds, old=True
+    )
+
+
+async def deposits(world: Sandbox, person: Person, provider: str, minor: int, on: Message | None = None, seconds: float = 30) -> None:
+    """The whole way, up to the link's message that says it was paid."""
+    await asks(person, provider, minor, on)
+    opened = await link(person, provider, minor, seconds)
+    await pays(world, provider, minor)
+    await told(person, provider, minor, seconds)
+    await person.wait_for(lambda m: m.id == opened.id and "оплачено и зачислено" in m.text, seconds, old=True)

@@ -21,6 +21,7 @@ from tests.chaos import awaits
 def main() -> None:
     tests = socket.socket(fileno=int(sys.argv[1]))
     children: set[int] = set()
+    del sys.modules["bot.__main__"]  # each child runs it anew
     gc.freeze()
     while True:
         words, files, _, _ = socket.recv_fds(tests, 1 << 18, 2)

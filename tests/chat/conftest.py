@@ -35,7 +35,8 @@ async def town(database_url: str) -> AsyncIterator[Sandbox]:
         stopping = asyncio.Event()
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         process = asyncio.create_task(run(config, stopping, ready.set_result))
-        await asyncio.wait([ready, process], return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[str] | asyncio.Task[None]] = [ready, process]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if process.done():
             await process
         world.bot_url = await ready

@@ -3,9 +3,7 @@
 from sandbox import Message, Person, Sandbox
 
 
-async def grown_up(
-    town: Sandbox, telegram_id: int = 1001, name: str = "Анна", *, language_code: str = "ru"
-) -> Person:
+async def grown_up(town: Sandbox, telegram_id: int = 1001, name: str = "Анна", *, language_code: str = "ru") -> Person:
     """Somebody who confirmed the age and the rules, and stands at the main menu."""
     person = town.person(telegram_id, name, language_code=language_code)
     await person.says("/start")

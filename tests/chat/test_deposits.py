@@ -67,9 +67,7 @@ async def test_pressing_an_amount_again_is_still_one_deposit(town: Sandbox) -> N
         ("9" * 30, "больше, чем можно"),
     ],
 )
-async def test_what_is_no_amount_gets_a_sentence_and_another_try(
-    town: Sandbox, typed: str, answer: str
-) -> None:
+async def test_what_is_no_amount_gets_a_sentence_and_another_try(town: Sandbox, typed: str, answer: str) -> None:
     anna = await grown_up(town)
     await anna.says("/deposit")
     await anna.presses("Stripe")

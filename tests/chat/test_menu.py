@@ -66,9 +66,7 @@ async def test_the_history_is_read_page_by_page_newest_first(town: Sandbox) -> N
     await anna.sees("+10.00\u00a0USD")
 
 
-@pytest.mark.parametrize(
-    "said", ["привет", "/nonsense", "/admin", "/player 1", "/", "/Баланс", "500", "ы" * 4096]
-)
+@pytest.mark.parametrize("said", ["привет", "/nonsense", "/admin", "/player 1", "/", "/Баланс", "500", "ы" * 4096])
 async def test_what_is_not_understood_gets_the_menu(town: Sandbox, said: str) -> None:
     anna = await grown_up(town)
     await anna.says(said)

@@ -7,9 +7,7 @@ from tests.chat.people import grown_up
 
 
 @pytest.mark.parametrize("command", ["/deposit", "/balance", "/history", "/menu", "hello"])
-async def test_nothing_about_money_is_shown_before_the_rules_are_accepted(
-    town: Sandbox, command: str
-) -> None:
+async def test_nothing_about_money_is_shown_before_the_rules_are_accepted(town: Sandbox, command: str) -> None:
     anna = town.person(1001, "Анна", language_code="ru")
     await anna.says(command)
     asked = await anna.sees("Только для тех, кому есть 18")

@@ -278,9 +278,7 @@ async def test_processes_that_start_at_once_do_not_collide(empty: str, small: Pa
         ("DROP TABLE schema_version", "holds something else"),
     ],
 )
-async def test_a_database_of_another_program_is_refused(
-    empty: str, small: Path, change: str, words: str
-) -> None:
+async def test_a_database_of_another_program_is_refused(empty: str, small: Path, change: str, words: str) -> None:
     async with Database.open(empty, schema=small):
         pass
     await statement(empty, change)
@@ -299,9 +297,7 @@ async def test_a_schema_that_fails_leaves_nothing_behind(empty: str, small: Path
         assert await amount(database) == 100
 
 
-async def test_a_server_that_is_too_old_is_refused(
-    empty: str, small: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_that_is_too_old_is_refused(empty: str, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "_OLDEST_SERVER", 990000)
     with pytest.raises(DatabaseRefused, match=r"^PostgreSQL 1\d.* is too old: 15 or newer is needed\.$"):
         async with Database.open(empty, schema=small):
@@ -316,9 +312,7 @@ async def test_a_database_that_does_not_exist_is_refused(empty: str, small: Path
 
 async def test_the_role_of_the_program_gets_a_password_every_replica_finds(folder: Path, small: Path) -> None:
     async with running(folder) as server:
-        await statement(
-            server.owner_dsn("postgres"), "CREATE ROLE chief LOGIN CREATEROLE PASSWORD 'p@ss/w:rd'"
-        )
+        await statement(server.owner_dsn("postgres"), "CREATE ROLE chief LOGIN CREATEROLE PASSWORD 'p@ss/w:rd'")
         await statement(server.owner_dsn("postgres"), "CREATE DATABASE money OWNER chief")
         rules = folder / "postgres" / "pg_hba.conf"
         rules.write_text("local all postgres trust\nlocal all all scram-sha-256\n")
@@ -360,9 +354,7 @@ async def test_an_owner_who_may_not_make_tables_is_told(folder: Path, small: Pat
     async with running(folder) as server:
         await statement(server.owner_dsn("postgres"), "CREATE ROLE guest LOGIN")
         with pytest.raises(DatabaseRefused, match="make it the owner of the database"):
-            async with Database.open(
-                server.owner_dsn("postgres").replace("postgres@", "guest@"), schema=small
-            ):
+            async with Database.open(server.owner_dsn("postgres").replace("postgres@", "guest@"), schema=small):
                 pass
 
 
@@ -442,9 +434,7 @@ async def test_a_refusal_is_not_run_again(opened: Database) -> None:
     assert tries == 1
 
 
-async def test_a_pool_with_nothing_left_says_so_in_time(
-    opened: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_pool_with_nothing_left_says_so_in_time(opened: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "_ACQUIRE_SECONDS", 0.2)
     free = asyncio.Event()
 
@@ -479,9 +469,7 @@ async def test_a_stopped_server_is_unavailable_and_then_available_again(folder: 
             pass
 
 
-async def test_a_frozen_server_is_given_up_in_time(
-    folder: Path, small: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_frozen_server_is_given_up_in_time(folder: Path, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "_ANSWER_SECONDS", 1)
     monkeypatch.setattr(database_module, "_ACQUIRE_SECONDS", 1)
     async with running(folder) as server, Database.open(server, schema=small) as database:
@@ -496,3 +484,14 @@ async def test_a_frozen_server_is_given_up_in_time(
             os.kill(pid, signal.SIGCONT)
         assert asyncio.get_running_loop().time() - began < 5
         assert await amount(database) == 100
+
+
+async def test_play_money_and_real_money_never_share_a_database(database_url: str) -> None:
+    async with Database.open(database_url) as database:
+        await database.dedicate(sandbox=True)
+        await database.dedicate(sandbox=True)
+        with pytest.raises(DatabaseRefused, match="play money"):
+            await database.dedicate(sandbox=False)
+    async with Database.open(database_url) as database:
+        with pytest.raises(DatabaseRefused, match="play money"):
+            await database.dedicate(sandbox=False)

@@ -76,9 +76,7 @@ async def test_webhook_poller_and_player_meet_at_one_credit(shop: Shop, provider
 
 
 @BOTH
-async def test_a_payment_whose_webhook_never_came_is_found_by_the_poller(
-    shop: Shop, provider: ProviderName
-) -> None:
+async def test_a_payment_whose_webhook_never_came_is_found_by_the_poller(shop: Shop, provider: ProviderName) -> None:
     anna = await shop.player()
     operation = await shop.asks(anna, provider)
     await shop.pays(operation)
@@ -172,7 +170,9 @@ async def test_money_that_is_not_what_was_asked_for_waits_in_suspense(
 ) -> None:
     anna = await shop.player()
     operation = await shop.asks(anna, provider)
-    how: dict[str, object] = {"amount": operation.amount.minor - 1} if odd == "amount" else {"currency": OTHER_CURRENCY[provider]}
+    how: dict[str, object] = (
+        {"amount": operation.amount.minor - 1} if odd == "amount" else {"currency": OTHER_CURRENCY[provider]}
+    )
     events = await shop.pays(operation, **how)
     await shop.receives(provider, events * 3)
     await shop.works()

@@ -83,9 +83,7 @@ async def test_ids_follow_into_tasks_and_not_into_others(lines: Lines) -> None:
 def test_no_secret_is_seen_wherever_it_hides(lines: Lines, secret: str) -> None:
     log = logging.getLogger("bot")
     log.warning("said: %s", secret)
-    log.warning(
-        "facts", extra={"fact": secret, "nested": {"list": [f"({secret})", 1]}, "other": Path(secret)}
-    )
+    log.warning("facts", extra={"fact": secret, "nested": {"list": [f"({secret})", 1]}, "other": Path(secret)})
     try:
         raise ValueError(f"went wrong with {secret} and {secret!r}")
     except ValueError:

@@ -73,9 +73,7 @@ def button(text: str, data: str) -> InlineKeyboardButton:
 async def running(bot: Bot, router: Router) -> AsyncIterator[None]:
     dispatcher = Dispatcher()
     dispatcher.include_router(router)
-    polling = asyncio.create_task(
-        dispatcher.start_polling(bot, handle_signals=False, close_bot_session=False)
-    )
+    polling = asyncio.create_task(dispatcher.start_polling(bot, handle_signals=False, close_bot_session=False))
     try:
         yield
     finally:
@@ -172,9 +170,7 @@ async def test_telegram_refuses_what_telegram_refuses(world: Sandbox, bot: Bot) 
     await refused(bot.send_message(1001, "  "), "text is empty")
     await refused(bot.send_message(1001, "x" * 4097), "too long")
     await refused(bot.send_message(1001, "<b>x", parse_mode="HTML"), "can't parse entities")
-    await refused(
-        bot.send_message(1001, "x", reply_markup=keyboard(button("x", "ы" * 33))), "BUTTON_DATA_INVALID"
-    )
+    await refused(bot.send_message(1001, "x", reply_markup=keyboard(button("x", "ы" * 33))), "BUTTON_DATA_INVALID")
     link = InlineKeyboardButton(text="x", url="/pay")
     await refused(bot.send_message(1001, "x", reply_markup=keyboard(link)), "Wrong HTTP URL")
     await refused(
@@ -325,9 +321,7 @@ def test_bad_html_is_refused_as_telegram_does(source: str, words: str) -> None:
 
 
 @asynccontextmanager
-async def stripe_of(
-    world: Sandbox, retries: int = 0, key: str | None = None
-) -> AsyncIterator[stripe.StripeClient]:
+async def stripe_of(world: Sandbox, retries: int = 0, key: str | None = None) -> AsyncIterator[stripe.StripeClient]:
     http = stripe.AIOHTTPClient(timeout=3)
     yield stripe.StripeClient(
         key or world.stripe_key,
@@ -490,9 +484,7 @@ async def test_yookassa_takes_a_payment_once(world: Sandbox) -> None:
         assert (await create(None))[1]["parameter"] == "Idempotence-Key"
         assert (await create("x" * 65))[0] == 400
         assert (await create("k", description="other"))[0] == 400
-        assert (await create("l", amount={"value": "1.005", "currency": "RUB"}))[1][
-            "parameter"
-        ] == "amount.value"
+        assert (await create("l", amount={"value": "1.005", "currency": "RUB"}))[1]["parameter"] == "amount.value"
         await world.yookassa.pay(made["id"], "never", method="sbp")
         async with http.get(f"payments/{made['id']}") as response:
             assert (await response.json())["paid"]
@@ -500,15 +492,11 @@ async def test_yookassa_takes_a_payment_once(world: Sandbox) -> None:
         assert world.yookassa.taken() == {"RUB": 150_000}
         held = (await create("held", capture=False))[1]["id"]
         await world.yookassa.pay(held, "never")
-        async with http.post(
-            f"payments/{held}/capture", json={}, headers={"Idempotence-Key": "c"}
-        ) as response:
+        async with http.post(f"payments/{held}/capture", json={}, headers={"Idempotence-Key": "c"}) as response:
             assert (await response.json())["status"] == "succeeded"
         refused = (await create("refused"))[1]["id"]
         await world.yookassa.decline(refused, "never", reason="card_expired")
-        async with http.get(
-            "payments", params={"limit": "2", "created_at.gte": "2020-01-01T00:00:00Z"}
-        ) as response:
+        async with http.get("payments", params={"limit": "2", "created_at.gte": "2020-01-01T00:00:00Z"}) as response:
             page = await response.json()
         assert [payment["id"] for payment in page["items"]] == [refused, held]
         assert page["next_cursor"] == made["id"]
@@ -580,9 +568,7 @@ async def test_the_chat_page_shows_what_happens_and_lets_people_act(world: Sandb
 
 async def test_the_payment_pages_pay_and_decline(world: Sandbox) -> None:
     await world.stripe.stray(100, webhook="never")
-    session = world.stripe._new(
-        5000, "usd", {"success_url": "https://t.me/bot", "cancel_url": "https://t.me/bot"}
-    )
+    session = world.stripe._new(5000, "usd", {"success_url": "https://t.me/bot", "cancel_url": "https://t.me/bot"})
     page = f"{world.page_url}/stripe/pay/{session['id']}"
     async with aiohttp.ClientSession() as http:
         async with http.post(

@@ -80,9 +80,7 @@ async def test_what_is_shown_second_replaces_what_was_shown_first(bot: Bot, tele
     assert [type(method) for method in telegram.told] == [SendMessage, EditMessageText]
 
 
-async def test_a_pressed_button_changes_its_message_and_is_answered_once(
-    bot: Bot, telegram: Telegram
-) -> None:
+async def test_a_pressed_button_changes_its_message_and_is_answered_once(bot: Bot, telegram: Telegram) -> None:
     shown = screen(bot, CallbackQuery, pressed())
     assert await shown.show("one") == 7
     await shown.show("two")

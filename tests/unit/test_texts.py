@@ -55,9 +55,7 @@ REFUSALS = errors.DomainError.__subclasses__()
 KINDS = set(
     re.findall(
         r"'(\w+)'",
-        re.findall(
-            r"CREATE TYPE ledger_kind AS ENUM \((.*?)\);", (ROOT / "schema.sql").read_text(), re.DOTALL
-        )[0],
+        re.findall(r"CREATE TYPE ledger_kind AS ENUM \((.*?)\);", (ROOT / "schema.sql").read_text(), re.DOTALL)[0],
     )
 ) - {"suspense"}
 EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff]")

@@ -217,9 +217,7 @@ async def test_a_call_ends_in_time_whatever_the_other_side_does(
 
 
 @pytest.mark.parametrize(("fate", "reason"), REFUSED)
-async def test_a_clear_no_is_told_at_once(
-    provider: Stripe, outside: Outside, fate: Fate, reason: str
-) -> None:
+async def test_a_clear_no_is_told_at_once(provider: Stripe, outside: Outside, fate: Fate, reason: str) -> None:
     outside.fate = fate
     for call in (provider.create(order(FIFTY)), provider.fetch("cs_test_1"), provider.fetch("pi_1")):
         with pytest.raises(ProviderRejected, match=reason):
@@ -269,9 +267,7 @@ async def test_a_cancelled_call_ends(provider: Stripe, outside: Outside) -> None
         {"client_reference_id": "71"},
     ],
 )
-async def test_a_page_for_something_else_is_not_shown(
-    provider: Stripe, outside: Outside, oddity: Json
-) -> None:
+async def test_a_page_for_something_else_is_not_shown(provider: Stripe, outside: Outside, oddity: Json) -> None:
     outside.make = lambda call: make_session(call) | oddity
     with pytest.raises(ProviderUnknown, match="bad answer"):
         await provider.create(order(FIFTY))
@@ -289,9 +285,7 @@ async def test_neither_keys_nor_bodies_get_into_errors_or_logs(
     logging.getLogger("stripe").setLevel(logging.NOTSET)
     provider = Stripe(KEY, [SECRET], outside.url)
     private = f"PRIVATE {KEY}"
-    message = {
-        "error": {"type": "invalid_request_error", "message": private, "code": private, "param": private}
-    }
+    message = {"error": {"type": "invalid_request_error", "message": private, "code": private, "param": private}}
     forgery = delivery(json.dumps(private).encode(), secret="whsec_other")
     for status in (400, 401, 402, 403, 404, 409, 429, 500):
         outside.fate = Reply.json(status, message)
@@ -340,9 +334,7 @@ async def fetched(provider: Stripe, outside: Outside, answer: Json) -> Payment:
     return payment
 
 
-async def test_a_paid_session_is_told_with_its_money_object_time_and_method(
-    provider: Stripe, outside: Outside
-) -> None:
+async def test_a_paid_session_is_told_with_its_money_object_time_and_method(provider: Stripe, outside: Outside) -> None:
     answer = session("complete", "paid", intent(latest_charge=CHARGE))
     assert await fetched(provider, outside, answer) == Payment(
         provider=provider.name,
@@ -356,9 +348,7 @@ async def test_a_paid_session_is_told_with_its_money_object_time_and_method(
         ours=True,
         method="Visa *4242",
     )
-    assert parse_qs(outside.calls[0].path.partition("?")[2]) == {
-        "expand[0]": ["payment_intent.latest_charge"]
-    }
+    assert parse_qs(outside.calls[0].path.partition("?")[2]) == {"expand[0]": ["payment_intent.latest_charge"]}
 
 
 @pytest.mark.parametrize(
@@ -409,18 +399,14 @@ async def test_what_was_received_counts_not_what_was_asked(provider: Stripe, out
 
 
 async def test_what_stripe_does_not_know_is_none(provider: Stripe, outside: Outside) -> None:
-    missing = {
-        "error": {"type": "invalid_request_error", "code": "resource_missing", "message": "No such session"}
-    }
+    missing = {"error": {"type": "invalid_request_error", "code": "resource_missing", "message": "No such session"}}
     outside.fate = Reply.json(404, missing)
     assert await provider.fetch("cs_test_1") is None
     assert await provider.fetch("pi_1") is None
     for ref in ("", "ch_1", "cs_", "cs_../../v1/balance", "pi_1?x=1", "cs_1\n"):
         assert await provider.fetch(ref) is None
     assert len(outside.calls) == 2
-    outside.fate = Reply.json(
-        404, {"error": {"type": "invalid_request_error", "message": "Unrecognized URL"}}
-    )
+    outside.fate = Reply.json(404, {"error": {"type": "invalid_request_error", "message": "Unrecognized URL"}})
     with pytest.raises(ProviderRejected):
         await provider.fetch("cs_test_1")
 
@@ -674,9 +660,7 @@ HOSTILE_BODIES = [
     encoded({"object": "event", "type": "a.b", "created": 1790000000, "data": {"object": {}}}),
     encoded({"object": "event", "id": "evt_1", "created": 1790000000, "data": {"object": {}}}),
     encoded({"object": "event", "id": "evt_\x00", "type": "a.b", "created": 1, "data": {"object": {}}}),
-    encoded(
-        {"object": "event", "id": "evt_" + "1" * 300, "type": "a.b", "created": 1, "data": {"object": {}}}
-    ),
+    encoded({"object": "event", "id": "evt_" + "1" * 300, "type": "a.b", "created": 1, "data": {"object": {}}}),
     encoded({"object": "event", "id": "evt_1", "type": "a.b", "created": 10**18, "data": {"object": {}}}),
 ]
 
@@ -690,9 +674,7 @@ def test_a_signed_body_that_is_no_event_is_malformed(body: bytes) -> None:
 
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e99999999999999999999"])
 def test_an_event_with_a_number_json_does_not_have_is_malformed(number: bytes) -> None:
-    body = event_of("payment_intent.succeeded").replace(
-        b'"amount_capturable": 0', b'"amount_capturable": ' + number
-    )
+    body = event_of("payment_intent.succeeded").replace(b'"amount_capturable": 0', b'"amount_capturable": ' + number)
     with pytest.raises(DeliveryMalformed):
         receiver().verify(delivery(body))
 
@@ -713,9 +695,7 @@ def test_a_cut_body_is_malformed_even_when_signed() -> None:
             receiver().verify(delivery(body[:length]))
 
 
-@pytest.mark.parametrize(
-    "name", [f"stripe/{name}.json" for name in EXPECTED] + ["stripe/charge.refunded.json"]
-)
+@pytest.mark.parametrize("name", [f"stripe/{name}.json" for name in EXPECTED] + ["stripe/charge.refunded.json"])
 def test_no_odd_field_of_an_event_gets_through(name: str) -> None:
     provider = receiver()
     for event in bent(payload(name)):

@@ -90,9 +90,7 @@ async def test_a_payment_is_asked_for_with_everything_that_ties_it_to_the_operat
     provider: YooKassa, outside: Outside
 ) -> None:
     checkout = await provider.create(order(AMOUNT))
-    assert checkout == Checkout(
-        PAYMENT_ID, f"https://yoomoney.ru/checkout/payments/v2/contract?orderId={PAYMENT_ID}"
-    )
+    assert checkout == Checkout(PAYMENT_ID, f"https://yoomoney.ru/checkout/payments/v2/contract?orderId={PAYMENT_ID}")
     (call,) = outside.calls
     assert (call.method, call.path) == ("POST", "/v3/payments")
     assert call.headers["authorization"] == "Basic " + b64encode(f"{SHOP}:{KEY}".encode()).decode()
@@ -153,9 +151,7 @@ async def test_an_order_the_sdk_finds_wrong_is_not_sent(provider: YooKassa, outs
     assert outside.calls == []
 
 
-@pytest.mark.parametrize(
-    "fates", [["lost"], ["lost", "lost"], ["truncated"], ["reset", "lost"], [Reply(202, b"{}")]]
-)
+@pytest.mark.parametrize("fates", [["lost"], ["lost", "lost"], ["truncated"], ["reset", "lost"], [Reply(202, b"{}")]])
 async def test_a_lost_answer_is_found_again_under_the_same_key(
     provider: YooKassa, outside: Outside, fates: list[Fate]
 ) -> None:
@@ -286,9 +282,7 @@ async def test_a_cancelled_call_ends(provider: YooKassa, outside: Outside) -> No
         {"status": "whatever"},
     ],
 )
-async def test_a_payment_for_something_else_is_not_shown(
-    provider: YooKassa, outside: Outside, oddity: Json
-) -> None:
+async def test_a_payment_for_something_else_is_not_shown(provider: YooKassa, outside: Outside, oddity: Json) -> None:
     outside.make = lambda call: make_payment(call) | oddity
     with pytest.raises(ProviderUnknown, match="bad answer"):
         await provider.create(order(AMOUNT))
@@ -334,9 +328,7 @@ async def fetched(provider: YooKassa, outside: Outside, value: Json) -> Payment:
     return payment
 
 
-async def test_a_paid_payment_is_told_with_its_amount_time_and_method(
-    provider: YooKassa, outside: Outside
-) -> None:
+async def test_a_paid_payment_is_told_with_its_amount_time_and_method(provider: YooKassa, outside: Outside) -> None:
     assert await fetched(provider, outside, answer("payment.succeeded")) == Payment(
         provider=provider.name,
         order_id=ORDER_ID,
@@ -372,9 +364,7 @@ async def test_a_fetched_payment_is_said_in_our_words(
 
 
 async def test_a_status_we_do_not_know_is_pending(provider: YooKassa, outside: Outside) -> None:
-    assert (
-        await fetched(provider, outside, answer("payment.succeeded", status="new"))
-    ).state is PaymentState.PENDING
+    assert (await fetched(provider, outside, answer("payment.succeeded", status="new"))).state is PaymentState.PENDING
 
 
 async def test_every_reason_the_sdk_knows_has_a_word_of_ours(provider: YooKassa, outside: Outside) -> None:
@@ -383,9 +373,7 @@ async def test_every_reason_the_sdk_knows_has_a_word_of_ours(provider: YooKassa,
         details = {"party": "yoo_money", "reason": cause}
         payment = await fetched(provider, outside, answer("payment.canceled", cancellation_details=details))
         assert payment.reason is not None
-        assert payment.state is (
-            PaymentState.EXPIRED if cause == "expired_on_confirmation" else PaymentState.CANCELLED
-        )
+        assert payment.state is (PaymentState.EXPIRED if cause == "expired_on_confirmation" else PaymentState.CANCELLED)
     odd: tuple[object, ...] = (None, [], {}, {"reason": None}, {"reason": ["list"]})
     for something in odd:
         payment = await fetched(provider, outside, answer("payment.canceled", cancellation_details=something))
@@ -442,9 +430,7 @@ async def test_what_yookassa_does_not_know_is_none(provider: YooKassa, outside: 
         None,
     ],
 )
-async def test_an_odd_amount_never_becomes_money(
-    provider: YooKassa, outside: Outside, amount: object
-) -> None:
+async def test_an_odd_amount_never_becomes_money(provider: YooKassa, outside: Outside, amount: object) -> None:
     outside.fate = Reply.json(200, answer("payment.succeeded", amount=amount))
     with pytest.raises(ProviderUnknown, match="bad answer"):
         await provider.fetch(PAYMENT_ID)
