@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 
 from bot import logs
-from bot.app import run
+from bot.app import CannotListen, run
 from bot.config import Config, ConfigError, load
 from bot.doctor import examine
 from bot.verify import verify
@@ -55,7 +55,7 @@ def main() -> int:
     logs.configure(config)
     try:
         return uvloop.run(_outcome(COMMANDS[command](config)))
-    except (DatabaseRefused, DatabaseUnavailable, EmbeddedError) as error:
+    except (CannotListen, DatabaseRefused, DatabaseUnavailable, EmbeddedError) as error:
         print(error, file=sys.stderr)
         return 1
 

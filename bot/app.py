@@ -179,11 +179,19 @@ async def introduce(bot: Bot, dispatcher: Dispatcher, texts: Texts, *, polling: 
             logger.warning("Telegram refused", extra={"method": type(method).__name__, "reason": str(error)})
 
 
+class CannotListen(Exception):
+    """HOST and PORT cannot be had; the text says why."""
+
+
 async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Listens; answers the port, which is any free one when 0 was asked for."""
+    """Listens; answers the port, which is any free one when 0 was asked for. Raises CannotListen."""
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
-    await web.TCPSite(runner, host, port, backlog=1024).start()
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise CannotListen(f"Nothing can be served on {host} port {port}: {error.strerror or error}.") from error
     return runner, int(runner.addresses[0][1])
 
 

@@ -88,8 +88,8 @@ def configure(config: Config) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    # Every request, every tick and every try of the pool; and addresses that are a secret by themselves.
-    for name in ("aiohttp.access", "apscheduler", "asyncpg.pool"):
+    # Every request, every update, every tick and every try of the pool; and addresses that are a secret by themselves.
+    for name in ("aiohttp.access", "aiogram.event", "apscheduler", "asyncpg.pool"):
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught

@@ -81,7 +81,9 @@ class Nursery:
         self._socket.close()
         self._process.wait(30)
 
-    async def start(self, settings: dict[str, str], log: Path, arguments: Iterable[str], **watched: str | None) -> Process:
+    async def start(
+        self, settings: dict[str, str], log: Path, arguments: Iterable[str], **watched: str | None
+    ) -> Process:
         ours, theirs = os.pipe()
         with log.open("wb") as errors:
             order = {"settings": settings, "arguments": list(arguments), "folder": str(log.parent), **watched}
@@ -135,8 +137,10 @@ class House:
         async with self.books() as books:
             await until(partial(_is_quiet, books))
             assert await credited(books) == taken(self.world)
-            owed = await books.fetch("SELECT code, -sum(amount_minor) AS owed FROM ledger_entry JOIN ledger_account"
-                " ON id = account_id WHERE kind = 'provider' GROUP BY code")
+            owed = await books.fetch(
+                "SELECT code, -sum(amount_minor) AS owed FROM ledger_entry JOIN ledger_account"
+                " ON id = account_id WHERE kind = 'provider' GROUP BY code"
+            )
             assert {row["code"]: row["owed"] for row in owed} == {
                 f"provider:{provider}:{currency}": minor
                 for provider, party in (("stripe", self.world.stripe), ("yookassa", self.world.yookassa))
@@ -210,7 +214,9 @@ async def time_passes(books: Tx) -> None:
     """Every lease is over and every pause. But the poller stays away: what a webhook brought must not need it."""
     await books.execute("UPDATE webhook_inbox SET run_at = now() WHERE state = 'queued'")
     await books.execute("UPDATE outbox SET run_at = now() WHERE state = 'queued'")
-    await books.execute("UPDATE wallet_operations SET next_check_at = now() + interval '1 h' WHERE next_check_at IS NOT NULL")
+    await books.execute(
+        "UPDATE wallet_operations SET next_check_at = now() + interval '1 h' WHERE next_check_at IS NOT NULL"
+    )
 
 
 async def findings(books: Tx) -> list[str]:
@@ -250,7 +256,7 @@ def shown(provider: str, minor: int) -> str:
 
 async def asks(person: Person, provider: str, minor: int, on: Message | None = None) -> None:
     """Presses the button of an amount. An amount that nobody else chose names the deposit from now on."""
-    person.press(f"p:{provider}:{CURRENCIES[provider]}:{minor}:{minor:08}", on or person.shown[-1])
+    person.press(f"p:{provider}:{CURRENCIES[provider]}:{minor}:{provider[0]}{minor:07}", on or person.shown[-1])
 
 
 async def link(person: Person, provider: str, minor: int, seconds: float = 30) -> Message:
@@ -279,7 +285,9 @@ async def told(person: Person, provider: str, minor: int, seconds: float = 30) -
     )
 
 
-async def deposits(world: Sandbox, person: Person, provider: str, minor: int, on: Message | None = None, seconds: float = 30) -> None:
+async def deposits(
+    world: Sandbox, person: Person, provider: str, minor: int, on: Message | None = None, seconds: float = 30
+) -> None:
     """The whole way, up to the link's message that says it was paid."""
     await asks(person, provider, minor, on)
     opened = await link(person, provider, minor, seconds)
