@@ -36,6 +36,7 @@ from services.deposits import Deposits
 from services.health import Health
 from services.inbox import Inbox
 from services.outbox import Outbox
+from services.payments import Payments
 from services.players import Players
 from services.providers import PaymentProvider
 from services.providers.stripe import Stripe
@@ -122,12 +123,12 @@ def build_providers(config: Config, world: Sandbox | None) -> dict[ProviderName,
 
 def build_services(config: Config, database: Database, providers: Mapping[ProviderName, PaymentProvider]) -> Services:
     outbox = Outbox(database, sorted(config.admin_ids))
-    deposits = Deposits(database, outbox, providers)
-    inbox = Inbox(database, outbox, deposits, providers)
+    payments = Payments(outbox)
+    inbox = Inbox(database, outbox, payments, providers)
     return Services(
         players=Players(database, config.default_language),
         wallets=Wallets(database),
-        deposits=deposits,
+        deposits=Deposits(database, outbox, payments, providers),
         outbox=outbox,
         inbox=inbox,
         bookkeeping=Bookkeeping(database, outbox, inbox),

@@ -40,6 +40,10 @@ class OperationStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+OPEN = (OperationStatus.CREATED, OperationStatus.PENDING, OperationStatus.UNKNOWN)
+"""Not ended: there is something left to ask the provider."""
+
+
 @dataclass(frozen=True, slots=True)
 class Player:
     id: int
@@ -69,6 +73,8 @@ class Operation:
     public_id: UUID
     """What the provider knows the operation by: its idempotency key and its `operation_id` metadata."""
     player_id: int
+    chat_id: int
+    """Where the player is told about it."""
     kind: OperationKind
     provider: ProviderName
     amount: Money

@@ -12,7 +12,8 @@ from db.money import Money
 
 _COLUMNS = """\
   operation_id, public_id, user_id, operation_type, provider, currency, amount_minor, received_minor, status,
-  provider_ref, payment_ref, pay_url, return_url, language, reason, message_id, created_at, expires_at, completed_at"""
+  provider_ref, payment_ref, pay_url, return_url, language, reason, message_id, created_at, expires_at, completed_at,
+  (SELECT telegram_id FROM users WHERE id = user_id) AS chat_id"""
 
 
 def _operation(row: Record) -> Operation:
@@ -21,6 +22,7 @@ def _operation(row: Record) -> Operation:
         id=row["operation_id"],
         public_id=row["public_id"],
         player_id=row["user_id"],
+        chat_id=row["chat_id"],
         kind=OperationKind(row["operation_type"]),
         provider=ProviderName(row["provider"]),
         amount=Money(row["amount_minor"], row["currency"]),
@@ -125,42 +127,34 @@ async def show_in(tx: Tx, operation_id: int, message_id: int) -> Operation:
     return _operation(present(row))
 
 
-async def lock(
-    tx: Tx, provider: ProviderName, *, public_id: UUID | None, refs: Sequence[str]
-) -> tuple[Operation, int] | None:
-    """An operation, locked, and its player's chat: by our id when the provider names it, else by reference."""
+async def lock(tx: Tx, provider: ProviderName, *, public_id: UUID | None, refs: Sequence[str]) -> Operation | None:
+    """The provider's operation, locked: by our id when the provider names it, else by one of its references."""
     found = "public_id = $2" if public_id else "(provider_ref = ANY($2) OR payment_ref = ANY($2))"
     row = await tx.fetchrow(
-        f"""
-        SELECT {_COLUMNS}, (SELECT u.telegram_id FROM users u WHERE u.id = user_id) AS chat_id
-          FROM wallet_operations WHERE provider = $1 AND {found} LIMIT 1 FOR UPDATE
-        """,
+        f"SELECT {_COLUMNS} FROM wallet_operations WHERE provider = $1 AND {found} LIMIT 1 FOR UPDATE",
         provider,
         public_id or list(refs),
     )
-    return None if row is None else (_operation(row), row["chat_id"])
+    return None if row is None else _operation(row)
 
 
-async def complete(
-    tx: Tx, operation_id: int, *, payment_ref: str, received: Money, completed_at: datetime, actor: str
-) -> Money:
-    """Marks a deposit as paid. Answers the player's available money in that currency, as it is now."""
+async def complete(tx: Tx, operation: Operation, *, payment_ref: str, completed_at: datetime, actor: str) -> Money:
+    """Marks a deposit as paid in full. Answers the player's available money in that currency, as it is now."""
     available = await tx.fetchval(
         """
         UPDATE wallet_operations o
-          SET status = 'completed', payment_ref = $2, received_minor = $3, completed_at = $4, actor = $5, reason = NULL,
-              next_check_at = NULL
+          SET status = 'completed', payment_ref = $2, received_minor = amount_minor, completed_at = $3, actor = $4,
+              reason = NULL, next_check_at = NULL
           WHERE operation_id = $1
           RETURNING (SELECT w.available_minor FROM users_balance w
             WHERE w.user_id = o.user_id AND w.currency = o.currency)
         """,
-        operation_id,
+        operation.id,
         payment_ref,
-        received.minor,
         completed_at,
         actor,
     )
-    return Money(available, received.currency)
+    return Money(available, operation.amount.currency)
 
 
 async def close(tx: Tx, operation_id: int, status: OperationStatus, *, reason: str | None, actor: str) -> None:
@@ -191,8 +185,8 @@ async def note_decline(tx: Tx, operation_id: int, reason: str | None) -> None:
     await tx.execute("UPDATE wallet_operations SET reason = $2 WHERE operation_id = $1", operation_id, reason)
 
 
-async def claim_due(tx: Tx, limit: int) -> list[tuple[Operation, int]]:
-    """Operations to ask the provider about, with their chats. Each is put off, so a crash only delays the question."""
+async def claim_due(tx: Tx, limit: int) -> list[Operation]:
+    """Operations to ask the provider about. Each is put off, so a crash only delays the question."""
     rows = await tx.fetch(
         f"""
         UPDATE wallet_operations o
@@ -201,11 +195,11 @@ async def claim_due(tx: Tx, limit: int) -> list[tuple[Operation, int]]:
           WHERE operation_id IN (
             SELECT operation_id FROM wallet_operations WHERE next_check_at <= now()
               ORDER BY next_check_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-          RETURNING {_COLUMNS}, (SELECT u.telegram_id FROM users u WHERE u.id = o.user_id) AS chat_id
+          RETURNING {_COLUMNS}
         """,
         limit,
     )
-    return [(_operation(row), row["chat_id"]) for row in rows]
+    return [_operation(row) for row in rows]
 
 
 async def claim_check(tx: Tx, operation_id: int, *, pause: timedelta) -> bool:

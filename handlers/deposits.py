@@ -7,14 +7,14 @@ from aiogram.filters import Command, CommandObject, CommandStart, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message
 
-from db.models import Operation, OperationStatus, Player, ProviderName
+from db.models import OPEN, Operation, OperationStatus, Player, ProviderName
 from db.money import Money
 from handlers import filters, keyboards
 from handlers.callbacks import PAID, Check, Choose, Leave, Open, Pay, Place, Type, is_paid
 from handlers.screen import Screen
 from handlers.states import Typing
 from handlers.texts import Translate
-from services.deposits import OPEN, Deposits
+from services.deposits import Deposits
 
 
 def create_router() -> Router:

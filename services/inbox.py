@@ -12,7 +12,6 @@ from db import audit, inbox
 from db.database import Database, Tx
 from db.inbox import Event
 from db.models import ProviderName
-from services.deposits import Deposits
 from services.errors import (
     DeliveryRejected,
     DoorClosed,
@@ -21,6 +20,7 @@ from services.errors import (
     TemporarilyUnavailable,
 )
 from services.outbox import Outbox
+from services.payments import Payments
 from services.providers import Delivery, Payment, PaymentProvider, PaymentState
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ BATCH = 16
 class Inbox:
     database: Database
     outbox: Outbox
-    deposits: Deposits
+    payments: Payments
     providers: Mapping[ProviderName, PaymentProvider]
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     """Set after a commit that stored something new: the workers of `act` need not wait for their next poll."""
@@ -164,7 +164,7 @@ class Inbox:
         if payment is None:
             await inbox.finish(tx, event.id, ignored=True, note="no such payment at the provider")
             return
-        await self.deposits.apply(tx, payment, actor=f"webhook:{event.provider}")
+        await self.payments.apply(tx, payment, actor=f"webhook:{event.provider}")
         await inbox.finish(tx, event.id, ignored=not payment.ours)
 
     async def _put_off(self, event: Event, error: Exception) -> None:

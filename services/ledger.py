@@ -18,15 +18,16 @@ def _named(provider: ProviderName, payment_ref: str) -> dict[str, object]:
     return {"payment_intent" if provider is ProviderName.STRIPE else "payment": payment_ref}
 
 
-async def deposit(tx: Tx, operation: Operation, received: Money, *, payment_ref: str, at: datetime, actor: str) -> None:
-    """A provider took a player's money: the player has it, the provider owes it."""
+async def deposit(tx: Tx, operation: Operation, *, payment_ref: str, at: datetime, actor: str) -> None:
+    """A provider took a player's money, as much as was asked for: the player has it, the provider owes it."""
+    amount = operation.amount
     await ledger.post(
         tx,
         key=payment_key(operation.provider, payment_ref),
         kind="deposit",
         legs={
-            f"player:{operation.player_id}:available:{received.currency}": received.minor,
-            f"provider:{operation.provider}:{received.currency}": -received.minor,
+            f"player:{operation.player_id}:available:{amount.currency}": amount.minor,
+            f"provider:{operation.provider}:{amount.currency}": -amount.minor,
         },
         actor=actor,
         entity_type="operation",

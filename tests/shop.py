@@ -18,6 +18,7 @@ from services.bookkeeping import Bookkeeping
 from services.deposits import Deposits
 from services.inbox import Inbox
 from services.outbox import Outbox
+from services.payments import Payments
 from services.players import Players
 from services.providers import PaymentProvider
 from services.providers.stripe import Stripe
@@ -125,8 +126,9 @@ async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
         ),
     }
     outbox = Outbox(database, [ADMIN])
-    deposits = Deposits(database, outbox, providers)
-    inbox = Inbox(database, outbox, deposits, providers)
+    payments = Payments(outbox)
+    deposits = Deposits(database, outbox, payments, providers)
+    inbox = Inbox(database, outbox, payments, providers)
     bookkeeping = Bookkeeping(database, outbox, inbox)
     yield Shop(
         database=database,

@@ -5,7 +5,7 @@ import dis
 import gc
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -72,7 +72,7 @@ class Wait(NamedTuple):
 
 
 class Point(NamedTuple):
-    """An await to be killed at. Where idle loops pass too, only once `after` has been passed there is work for them."""
+    """An await to be killed at. Idle loops pass some of them too: there, only once `after` has been passed."""
 
     at: str
     after: str | None
@@ -83,17 +83,18 @@ def recorded(path: Path) -> list[Wait]:
     return [Wait(int(task), place.strip()) for task, _, place in lines]
 
 
-def points(idle: list[Wait], busy: list[Wait]) -> list[Point]:
-    """The awaits of the work itself, in its order."""
+def points(idle: list[Wait], busy: list[Wait], makes_work: Mapping[str, str]) -> list[Point]:
+    """The awaits of the work itself, in its order. `makes_work`: for which loop, and a part of the place that does."""
     resting = {wait.place for wait in idle}
     found: dict[str, Point] = {}
-    last = None
     for number, (task, place) in enumerate(busy):
+        if place in found:
+            continue
         if place not in resting:
-            found.setdefault(place, Point(place, None))
-            last = place
-        elif place not in found and _has_work(task, busy[number + 1 :], resting):
-            found[place] = Point(place, last)
+            found[place] = Point(place, None)
+        elif _has_work(task, busy[number + 1 :], resting):
+            maker = next((maker for loop, maker in makes_work.items() if place.startswith(loop)), None)
+            found[place] = Point(place, next((past for past in reversed(found) if maker and maker in past), None))
     return list(found.values())
 
 

@@ -285,12 +285,15 @@ async def told(person: Person, provider: str, minor: int, seconds: float = 30) -
     )
 
 
-async def deposits(
-    world: Sandbox, person: Person, provider: str, minor: int, on: Message | None = None, seconds: float = 30
-) -> None:
-    """The whole way, up to the link's message that says it was paid."""
+async def closed(person: Person, opened: Message, seconds: float = 30) -> None:
+    """Waits until the message with the link says how it ended."""
+    await person.wait_for(lambda message: message.id == opened.id and "оплачено и зачислено" in message.text, seconds, old=True)
+
+
+async def deposits(world: Sandbox, person: Person, provider: str, minor: int, on: Message | None = None, seconds: float = 30) -> None:
+    """The whole way."""
     await asks(person, provider, minor, on)
     opened = await link(person, provider, minor, seconds)
     await pays(world, provider, minor)
     await told(person, provider, minor, seconds)
-    await person.wait_for(lambda m: m.id == opened.id and "оплачено и зачислено" in m.text, seconds, old=True)
+    await closed(person, opened, seconds)

@@ -1,0 +1,170 @@
+"""Payments: what a provider says is booked here, and only here.
+
+Whoever brings the word (a webhook, the poller, a player's "check payment"), it goes through `apply`, and the ledger
+takes each payment once.
+"""
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from db import operations, reconciliation
+from db.database import Tx
+from db.models import OPEN, Operation, OperationStatus
+from db.money import Money
+from db.outbox import Notice
+from services import ledger
+from services.outbox import Outbox, argument
+from services.providers import Payment, PaymentState, Reason
+
+logger = logging.getLogger(__name__)
+
+
+class Problem(StrEnum):
+    """Why a payment cannot simply be credited; the words of recon_item.problem."""
+
+    UNKNOWN_PAYMENT = "unknown_payment"
+    AMOUNT_DIFFERS = "amount_differs"
+    CURRENCY_DIFFERS = "currency_differs"
+    PAID_TWICE = "paid_twice"
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    outbox: Outbox
+
+    async def apply(self, tx: Tx, payment: Payment, *, actor: str) -> None:
+        """Books what a provider says about a payment. Repeating it, in any order and at the same time, changes nothing.
+
+        `payment` must be proven: a signed event, or the provider's own answer.
+        """
+        if not payment.ours:
+            logger.warning("payment of another shop or mode", extra={"payment": payment.payment_ref})
+            return
+        refs = [ref for ref in (payment.session_ref, payment.payment_ref) if ref is not None]
+        operation = await operations.lock(tx, payment.provider, public_id=payment.order_id, refs=refs)
+        match payment.state:
+            case PaymentState.SUCCEEDED:
+                await self._succeeded(tx, operation, payment, actor)
+            case PaymentState.EXPIRED if operation is not None and operation.status in OPEN:
+                reason = operation.reason or payment.reason or Reason.NOT_PAID_IN_TIME
+                await self.close(tx, operation, OperationStatus.EXPIRED, reason, actor=actor)
+            case PaymentState.CANCELLED if operation is not None and operation.status in OPEN:
+                reason = payment.reason or operation.reason or Reason.OTHER
+                await self.close(tx, operation, OperationStatus.FAILED, reason, actor=actor)
+            case PaymentState.FAILED if operation is not None and operation.status in OPEN:
+                # The page is still open and the next card may do.
+                await operations.note_decline(tx, operation.id, payment.reason or Reason.OTHER)
+            case PaymentState.EXPIRED | PaymentState.CANCELLED | PaymentState.FAILED | PaymentState.PENDING:
+                pass  # nothing to learn: not ours to wait for, or it has ended another way
+            case _:
+                assert_never(payment.state)
+
+    async def _succeeded(self, tx: Tx, operation: Operation | None, payment: Payment, actor: str) -> None:
+        if payment.payment_ref is None:
+            raise ValueError("a payment that succeeded has a reference")
+        if operation is None:
+            await self._suspend(tx, None, payment, payment.payment_ref, Problem.UNKNOWN_PAYMENT, actor)
+        elif operation.status in (OperationStatus.COMPLETED, OperationStatus.REVIEW):
+            if operation.payment_ref != payment.payment_ref:
+                await self._suspend(tx, operation, payment, payment.payment_ref, Problem.PAID_TWICE, actor)
+        elif payment.amount is None or payment.amount.currency != operation.amount.currency:
+            await self._review(tx, operation, payment, payment.payment_ref, Problem.CURRENCY_DIFFERS, actor)
+        elif payment.amount != operation.amount:
+            await self._review(tx, operation, payment, payment.payment_ref, Problem.AMOUNT_DIFFERS, actor)
+        else:
+            await self._credit(tx, operation, payment, payment.payment_ref, actor)
+
+    async def _credit(self, tx: Tx, operation: Operation, payment: Payment, payment_ref: str, actor: str) -> None:
+        await ledger.deposit(tx, operation, payment_ref=payment_ref, at=payment.occurred_at, actor=actor)
+        balance = await operations.complete(
+            tx, operation, payment_ref=payment_ref, completed_at=payment.occurred_at, actor=actor
+        )
+        await self.outbox.tell(
+            tx,
+            self.notice(operation, "deposit-credited", balance=balance),
+            *self._closing(operation, "deposit-closed-paid"),
+        )
+
+    async def _review(
+        self, tx: Tx, operation: Operation, payment: Payment, payment_ref: str, problem: Problem, actor: str
+    ) -> None:
+        """Money came, but not what was asked for: an admin decides."""
+        await self._suspend(tx, operation, payment, payment_ref, problem, actor)
+        await operations.review(tx, operation.id, payment_ref=payment_ref, actor=actor)
+        await self.outbox.tell(
+            tx,
+            self.notice(operation, "deposit-in-review", received=payment.amount or "—"),
+            *self._closing(operation, "deposit-closed-review"),
+        )
+
+    async def _suspend(
+        self,
+        tx: Tx,
+        operation: Operation | None,
+        payment: Payment,
+        payment_ref: str,
+        problem: Problem,
+        actor: str,
+    ) -> None:
+        """Keeps money that fits no operation: in suspense, as an item to settle, and before the admins' eyes."""
+        if await reconciliation.has_item(tx, payment.provider, payment_ref):
+            return
+        journal_id = None
+        if payment.amount is not None:
+            journal_id = await ledger.suspense(
+                tx, payment.provider, payment.amount, payment_ref=payment_ref, at=payment.occurred_at, actor=actor
+            )
+        await reconciliation.open_item(
+            tx,
+            provider=payment.provider,
+            payment_ref=payment_ref,
+            problem=problem,
+            operation_id=operation.id if operation else None,
+            journal_id=journal_id,
+            received=payment.amount,
+            expected=operation.amount if operation else None,
+        )
+        await self.outbox.tell_admins(
+            tx,
+            f"admin-odd-money:{payment.provider}:{payment_ref}",
+            "admin-odd-money",
+            provider=payment.provider,
+            payment=payment_ref,
+            amount=payment.amount or "—",
+            problem=problem,
+        )
+
+    async def close(self, tx: Tx, operation: Operation, status: OperationStatus, reason: str, *, actor: str) -> None:
+        """Ends an operation that was not paid. A failure is told; a page that ran out only says so where it stood."""
+        await operations.close(tx, operation.id, status, reason=reason, actor=actor)
+        notices = self._closing(operation, "deposit-closed-failed", reason=reason)
+        if status is OperationStatus.FAILED:
+            notices = [self.notice(operation, "deposit-failed", reason=reason), *notices]
+        await self.outbox.tell(tx, *notices)
+
+    def _closing(self, operation: Operation, text_id: str, **arguments: Money | str) -> list[Notice]:
+        """The message with the link says from now on how it ended."""
+        if operation.message_id is None:
+            return []
+        return [self.notice(operation, text_id, edits=operation.message_id, **arguments)]
+
+    def notice(
+        self, operation: Operation, text_id: str, *, edits: int | None = None, **arguments: Money | str
+    ) -> Notice:
+        """News of an operation for its player, once for each text."""
+        shown: dict[str, Money | str | int] = {
+            "id": operation.id,
+            "provider": operation.provider,
+            "amount": operation.amount,
+            **arguments,
+        }
+        return Notice(
+            f"{text_id}:{operation.id}",
+            operation.chat_id,
+            text_id,
+            {name: argument(value) for name, value in shown.items()},
+            edits=edits,
+            priority=0,
+        )
