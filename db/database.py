@@ -113,8 +113,9 @@ class Database:
             try:
                 async with asyncio.timeout(5):
                     await pool.close()
-            except TimeoutError:
-                logger.warning("database connections were still in use at the end")
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+                # Still in use after all, or the server went first.
+                logger.warning("database connections were cut off", extra={"reason": type(error).__name__})
                 pool.terminate()
 
     @asynccontextmanager

@@ -1,6 +1,6 @@
 """The inbox: what providers delivered, kept until it has been acted on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
@@ -26,6 +26,15 @@ class Event:
     body: bytes
     lease: UUID | None
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an event ended: acted on, or ignored and why."""
+
+    event_id: int
+    ignored: bool
+    note: str | None = None
 
 
 def _event(row: Record) -> Event:
@@ -116,12 +125,16 @@ async def lock_leased(tx: Tx, event: Event) -> bool:
     )
 
 
-async def finish(tx: Tx, event_id: int, *, ignored: bool, note: str | None = None) -> None:
+async def finish(tx: Tx, outcomes: Sequence[Outcome]) -> None:
+    """Ends events, all in one round trip."""
     await tx.execute(
-        "UPDATE webhook_inbox SET state = $2, last_error = $3, lease = NULL, done_at = now() WHERE id = $1",
-        event_id,
-        "ignored" if ignored else "done",
-        note,
+        """
+        UPDATE webhook_inbox i SET state = o.state, last_error = o.note, lease = NULL, done_at = now()
+          FROM unnest($1::bigint[], $2::text[], $3::text[]) AS o (id, state, note) WHERE i.id = o.id
+        """,
+        [outcome.event_id for outcome in outcomes],
+        ["ignored" if outcome.ignored else "done" for outcome in outcomes],
+        [outcome.note for outcome in outcomes],
     )
 
 

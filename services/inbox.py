@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from db import audit, inbox
 from db.database import Database, Tx
-from db.inbox import Event
+from db.inbox import Event, Outcome
 from db.models import ProviderName
 from services.errors import (
     DeliveryRejected,
@@ -111,8 +111,8 @@ class Inbox:
                 events = await inbox.next_events(tx, batch)
                 if not events:
                     return False
-                for event, payment in self._in_order(events):
-                    await self._act_on(tx, event, payment)
+                outcomes = [await self._act_on(tx, event, payment) for event, payment in self._in_order(events)]
+                await inbox.finish(tx, outcomes)
         except Exception as error:
             if len(events) > 1:
                 return await self.act(1)
@@ -142,7 +142,7 @@ class Inbox:
             payment = await self._reread(event)
             async with self.database.transaction() as tx:
                 if await inbox.lock_leased(tx, event):
-                    await self._act_on(tx, event, payment)
+                    await inbox.finish(tx, [await self._act_on(tx, event, payment)])
         except TemporarilyUnavailable:
             raise
         except Exception as error:
@@ -160,12 +160,11 @@ class Inbox:
             raise ProviderUnknown("its answer is behind its news")
         return payment
 
-    async def _act_on(self, tx: Tx, event: Event, payment: Payment | None) -> None:
+    async def _act_on(self, tx: Tx, event: Event, payment: Payment | None) -> Outcome:
         if payment is None:
-            await inbox.finish(tx, event.id, ignored=True, note="no such payment at the provider")
-            return
+            return Outcome(event.id, ignored=True, note="no such payment at the provider")
         await self.payments.apply(tx, payment, actor=f"webhook:{event.provider}")
-        await inbox.finish(tx, event.id, ignored=not payment.ours)
+        return Outcome(event.id, ignored=not payment.ours)
 
     async def _put_off(self, event: Event, error: Exception) -> None:
         """Counts the failure and tries again later; the last failure is brought before the admins."""

@@ -20,7 +20,7 @@ Flow = Callable[[Sandbox, Person, int], Awaitable[None]]
 SECONDS = 120.0
 MAKES_WORK = {
     "services/inbox.py:act": "services/inbox.py:accept",
-    "bot/sender.py": "services/deposits.py:_credit",
+    "bot/sender.py": "db/outbox.py:add",
 }
 # Some of the awaits that must be among those found.
 BY_WEBHOOK = (
@@ -57,11 +57,19 @@ async def by_button(world: Sandbox, person: Person, number: int) -> None:
     await closed(person, opened, SECONDS)
 
 
-@pytest.mark.parametrize(
-    ("flow", "half", "expected"),
-    [(by_webhook, 0, BY_WEBHOOK), (by_webhook, 1, BY_WEBHOOK), (by_button, None, BY_BUTTON)],
-)
-async def test_killed_at_every_await(house: House, flow: Flow, half: int | None, expected: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("half", [0, 1])
+async def test_killed_at_every_await_of_a_deposit(house: House, half: int) -> None:
+    await killed_everywhere(house, by_webhook, BY_WEBHOOK, lambda at: crc32(at.encode()) % 2 == half)
+
+
+async def test_killed_at_every_await_of_a_check(house: House) -> None:
+    await killed_everywhere(house, by_button, BY_BUTTON, lambda at: "deposits.py:check" in at)
+
+
+async def killed_everywhere(
+    house: House, flow: Flow, expected: tuple[str, ...], wanted: Callable[[str], bool]
+) -> None:
+    """Lists the awaits of a flow; then, at each that is wanted, a process that works for all players so far is killed."""
     world, notes = house.world, house.folder / "waits"
     process = await house.opens(record=str(notes))
     people = [await player(world, number) for number in range(2)]
@@ -75,7 +83,7 @@ async def test_killed_at_every_await(house: House, flow: Flow, half: int | None,
     found = points(idle, once + again, MAKES_WORK)
     assert [part for part in expected if not any(part in point.at for point in found)] == []
     always = {wait.place for wait in once} & {wait.place for wait in again}
-    mine = [point for point in found if half is None or crc32(point.at.encode()) % 2 == half]
+    mine = [point for point in found if wanted(point.at)]
     people = await asyncio.gather(*(player(world, number) for number in range(2, 2 + len(mine))))
     process.send(signal.SIGKILL)  # the database lives on, as it does each time
     assert await process.ended() == -signal.SIGKILL
