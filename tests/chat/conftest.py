@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -12,8 +13,8 @@ from db.database import Database
 from sandbox import Sandbox
 
 
-@pytest.fixture
-async def town(database_url: str) -> AsyncIterator[Sandbox]:
+@asynccontextmanager
+async def open_town(database_url: str, **settings: str) -> AsyncIterator[Sandbox]:
     async with Sandbox() as world:
         config = load(
             {
@@ -29,6 +30,7 @@ async def town(database_url: str) -> AsyncIterator[Sandbox]:
                 "ADMIN_IDS": "900",
                 "DATABASE_URL": database_url,
                 "PORT": "0",
+                **settings,
             },
             None,
         )
@@ -45,3 +47,9 @@ async def town(database_url: str) -> AsyncIterator[Sandbox]:
         await process
     async with Database.open(database_url) as database, database.transaction() as tx:
         assert await proof.verify(tx) == []
+
+
+@pytest.fixture
+async def town(database_url: str) -> AsyncIterator[Sandbox]:
+    async with open_town(database_url) as world:
+        yield world

@@ -1,0 +1,85 @@
+"""How updates come in: by polling and by webhook, one player's in order, nobody waiting for somebody else's trouble."""
+
+import socket
+
+import aiohttp
+
+from sandbox import Fault, Sandbox
+from tests.chat.conftest import open_town
+from tests.chat.people import asks_to_pay, grown_up
+
+SECRET = "telegram-webhook-secret"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+async def test_in_webhook_mode_telegram_delivers_and_a_deposit_works(database_url: str) -> None:
+    port = free_port()
+    async with open_town(
+        database_url,
+        TELEGRAM_MODE="webhook",
+        TELEGRAM_WEBHOOK_SECRET=SECRET,
+        PORT=str(port),
+        BASE_URL=f"http://127.0.0.1:{port}",
+    ) as town:
+        anna = await grown_up(town)
+        await asks_to_pay(anna, "Stripe", "50.00 USD")
+        await town.stripe.pay(town.stripe.newest())
+        await anna.sees("Зачислено")
+        assert town.calls["telegram", "getUpdates"] == 0
+
+
+async def test_telegrams_door_opens_only_with_the_secret(database_url: str) -> None:
+    port = free_port()
+    async with open_town(
+        database_url,
+        TELEGRAM_MODE="webhook",
+        TELEGRAM_WEBHOOK_SECRET=SECRET,
+        PORT=str(port),
+        BASE_URL=f"http://127.0.0.1:{port}",
+    ) as town:
+        header = "X-Telegram-Bot-Api-Secret-Token"
+        async with aiohttp.ClientSession(f"{town.bot_url}/") as caller:
+            for headers, body, status in (
+                ({}, b'{"update_id": 1}', 401),
+                ({header: "wrong"}, b'{"update_id": 1}', 401),
+                ({header: "\u00e9"}, b'{"update_id": 1}', 401),
+                ({header: SECRET}, b"", 400),
+                ({header: SECRET}, b"[]", 400),
+                ({header: SECRET}, b"{}", 400),
+                ({header: SECRET}, b"\xff", 400),
+                ({header: SECRET}, b"[" * 100_000, 400),
+                ({header: SECRET}, b'{"update_id": 1}', 200),
+            ):
+                async with caller.post("telegram/webhook", data=body, headers=headers) as response:
+                    assert response.status == status, body[:20]
+
+
+async def test_nobody_waits_for_another_players_slow_provider(town: Sandbox) -> None:
+    anna = await grown_up(town)
+    ben = await grown_up(town, 1002, "Ben", language_code="en")
+    town.faults.add("stripe", "POST /v1/checkout/sessions", Fault.HANG, times=None)
+    await anna.says("/deposit")
+    await anna.presses("Stripe")
+    amounts = await anna.sees("Другая сумма")
+    await anna.says("/deposit")  # a second screen, so that the first keyboard stays
+    await anna.taps(next(button.data for button in amounts.buttons if button.data), on=amounts, timeout=15)
+    await anna.sees("Готовлю ссылку")
+    await ben.says("/balance")
+    await ben.sees("Balance")
+    assert not any("пока не отвечает" in message.text for message in anna.shown)  # she still waits
+    town.faults.clear()
+
+
+async def test_updates_that_came_while_the_bot_was_away_are_handled_in_order(database_url: str) -> None:
+    async with open_town(database_url) as town:
+        anna = await grown_up(town)
+        town.faults.add("telegram", "getUpdates", Fault.ERROR, times=3)
+        for command in ("/balance", "/history", "/help"):
+            await anna.says(command)
+        await anna.wait_for(lambda message: "Что умеет" in message.text)
+        told = [message.text.split("\n")[0] for message in anna.shown[-3:]]
+        assert told == ["Баланс", "История", "Что умеет Looseline"]
