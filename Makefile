@@ -2,12 +2,14 @@
 .PHONY: run test check setup clean
 .DEFAULT_GOAL := run
 MAKEFLAGS += --no-print-directory
-# The environment outlives a replaced requirements file: its stamps are newer than the lists they were made from.
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --no-input --disable-pip-version-check --use-pep517
 CAN_RUN := $(VENV)/.can-run
 CAN_TEST := $(VENV)/.can-test
+# Each stamp is newer than the list it was installed from. Without a working Python (say, after an upgrade of the
+# system) neither counts.
+$(shell $(PY) -c 'import pip' 2>/dev/null || rm -rf $(CAN_RUN) $(CAN_TEST) $(PY))
 
 run: $(CAN_RUN)
 	@exec $(PY) -m bot
@@ -47,5 +49,5 @@ $(PY):
 	    exit 1; }; \
 	  exec $$python -m venv --clear $(VENV); \
 	done; \
-	echo "Looseline needs Python 3.11 or newer, and found only $$(python3 --version 2>&1 || true): install a newer python3 and run make again." >&2; \
+	echo "Looseline needs Python 3.11 or newer, and found $$(python3 --version 2>/dev/null || echo none): install a newer python3 and run make again." >&2; \
 	exit 1

@@ -91,7 +91,7 @@ class Sender:
             shown_as = await self._send(message)
         except TelegramAPIError as error:
             await self._failed(message, error)
-        except LookupError:
+        except (LookupError, TypeError):
             # No such text, or not these arguments: a bug, mended by the next version before the message is too old.
             logger.exception("message cannot be rendered", extra={"outbox_id": message.id})
             await self.outbox.put_off(message, "cannot be rendered", timedelta(minutes=5))

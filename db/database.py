@@ -34,6 +34,7 @@ _EMBEDDED_DATABASE = "looseline"
 _OLDEST_SERVER = 150000
 _SETUP_LOCK = 0x4C4F4F53  # any number, the same in every version of the program
 _TRIES = 5
+_CACHED = 200  # prepared statements of a connection
 _ACQUIRE_SECONDS = 5
 _CONNECT_SECONDS = 4
 _ANSWER_SECONDS = 6  # for a server that vanished; a living one keeps to statement_timeout
@@ -103,6 +104,7 @@ class Database:
                 init=_speak_json,
                 reset=_keep,
                 timeout=_CONNECT_SECONDS,
+                statement_cache_size=_CACHED if await _keeps_statements(dsn, user, password) else 0,
                 command_timeout=_ANSWER_SECONDS,
                 server_settings={"application_name": application_name},
             )
@@ -215,9 +217,33 @@ def _told_plainly() -> Iterator[None]:
 
 
 async def _connect(
-    dsn: str, user: str | None = None, password: str | None = None
+    dsn: str, user: str | None = None, password: str | None = None, *, cached: int = 0
 ) -> "asyncpg.Connection[asyncpg.Record]":
-    return await asyncpg.connect(dsn, user=user, password=password, timeout=_CONNECT_SECONDS)
+    return await asyncpg.connect(
+        dsn, user=user, password=password, timeout=_CONNECT_SECONDS, statement_cache_size=cached
+    )
+
+
+async def _keeps_statements(dsn: str, user: str | None, password: str | None) -> bool:
+    """Whether a statement prepared once can be used again. A pooler may lead each transaction to another session;
+    PgBouncer follows with the statements from 1.21 on, when max_prepared_statements is above 0.
+    """
+    one = await _connect(dsn, user, password, cached=1)
+    try:
+        other = await _connect(dsn, user, password, cached=1)
+        try:
+            await one.fetchval("SELECT 1")
+            async with other.transaction():
+                await other.fetchval("SELECT 2")  # in the session that was used last, if sessions are shared
+                await one.fetchval("SELECT 1", timeout=2)
+            return True
+        except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError, TimeoutError):
+            logger.warning("the pooler in front of the database loses prepared statements: working without them")
+            return False
+        finally:
+            await other.close(timeout=_CONNECT_SECONDS)
+    finally:
+        await one.close(timeout=_CONNECT_SECONDS)
 
 
 async def _speak_json(connection: Tx) -> None:

@@ -56,13 +56,10 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
-    def complaints(self) -> list[str]:
-        """Its log without what is allowed to happen."""
+    def complaints(self, *levels: str) -> list[str]:
+        """The lines of its log that are of these levels, or of no level at all."""
         lines = self.log.read_text().splitlines()
-        return [line for line in lines if not line.startswith("{") or json.loads(line)["level"] in _BAD]
-
-
-_BAD = ("ERROR", "CRITICAL")
+        return [line for line in lines if not line.startswith("{") or json.loads(line)["level"] in levels]
 
 
 class Nursery:
@@ -175,7 +172,10 @@ class House:
         assert repeats >= 0
 
     def swept(self) -> None:
-        """Ends what a test has left running."""
+        """Ends what a test has left running, and shows what was out of the ordinary."""
+        for process in self.processes:
+            for line in process.complaints("WARNING", "ERROR", "CRITICAL"):
+                print(f"{process.log.name}: {line}")
         pid_file = self.data / "postgres" / "postmaster.pid"
         pids = [process.pid for process in self.processes if not process.out.at_eof()]
         for pid in pids:
@@ -287,10 +287,14 @@ async def told(person: Person, provider: str, minor: int, seconds: float = 30) -
 
 async def closed(person: Person, opened: Message, seconds: float = 30) -> None:
     """Waits until the message with the link says how it ended."""
-    await person.wait_for(lambda message: message.id == opened.id and "оплачено и зачислено" in message.text, seconds, old=True)
+    await person.wait_for(
+        lambda message: message.id == opened.id and "оплачено и зачислено" in message.text, seconds, old=True
+    )
 
 
-async def deposits(world: Sandbox, person: Person, provider: str, minor: int, on: Message | None = None, seconds: float = 30) -> None:
+async def deposits(
+    world: Sandbox, person: Person, provider: str, minor: int, on: Message | None = None, seconds: float = 30
+) -> None:
     """The whole way."""
     await asks(person, provider, minor, on)
     opened = await link(person, provider, minor, seconds)

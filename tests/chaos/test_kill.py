@@ -25,12 +25,24 @@ MAKES_WORK = {
 # Some of the awaits that must be among those found.
 BY_WEBHOOK = (
     *("handlers/deposits.py:_pay", "services/deposits.py:start", "db/operations.py:create_deposit"),
-    *("stripe.py:create", "yookassa.py:create", "yookassa.py:fetch", "db/operations.py:opened", "db/operations.py:show_in"),
+    *(
+        "stripe.py:create",
+        "yookassa.py:create",
+        "yookassa.py:fetch",
+        "db/operations.py:opened",
+        "db/operations.py:show_in",
+    ),
     *("services/inbox.py:accept", "db/inbox.py:store", "services/inbox.py:act:", "services/inbox.py:act_rereading:"),
     *("db/inbox.py:lock_leased", "db/operations.py:lock", "db/ledger.py:post", "db/operations.py:complete"),
     *("db/outbox.py:add", "db/inbox.py:finish", "db/outbox.py:claim", "bot/sender.py:_send", "db/outbox.py:sent"),
 )
-BY_BUTTON = ("services/deposits.py:check", "stripe.py:fetch", "db/ledger.py:post", "db/operations.py:complete", "db/outbox.py:add")
+BY_BUTTON = (
+    "services/deposits.py:check",
+    "stripe.py:fetch",
+    "db/ledger.py:post",
+    "db/operations.py:complete",
+    "db/outbox.py:add",
+)
 
 
 async def by_webhook(world: Sandbox, person: Person, number: int) -> None:
@@ -66,9 +78,7 @@ async def test_killed_at_every_await_of_a_check(house: House) -> None:
     await killed_everywhere(house, by_button, BY_BUTTON, lambda at: "deposits.py:check" in at)
 
 
-async def killed_everywhere(
-    house: House, flow: Flow, expected: tuple[str, ...], wanted: Callable[[str], bool]
-) -> None:
+async def killed_everywhere(house: House, flow: Flow, expected: tuple[str, ...], wanted: Callable[[str], bool]) -> None:
     """Lists the awaits of a flow; then, at each that is wanted, a process that works for all players so far is killed."""
     world, notes = house.world, house.folder / "waits"
     process = await house.opens(record=str(notes))
@@ -83,7 +93,7 @@ async def killed_everywhere(
     found = points(idle, once + again, MAKES_WORK)
     assert [part for part in expected if not any(part in point.at for point in found)] == []
     always = {wait.place for wait in once} & {wait.place for wait in again}
-    mine = [point for point in found if wanted(point.at)]
+    mine = [point for point in found if wanted(point.at) and not point.at.startswith("bot/jobs.py")]  # the clock
     people = await asyncio.gather(*(player(world, number) for number in range(2, 2 + len(mine))))
     process.send(signal.SIGKILL)  # the database lives on, as it does each time
     assert await process.ended() == -signal.SIGKILL
@@ -103,14 +113,15 @@ async def killed_everywhere(
             assert await findings(books) == [], point
         await time_passes(books)
         process = await house.opens()
-    assert not missed & always
+    # A message is put off only if the others were quick.
+    assert [at for at in missed & always if "put_off" not in at] == []
     async with house.books() as books:
-        actors = await books.fetchval("SELECT array_agg(DISTINCT actor) FROM wallet_operations WHERE status = 'completed'")
+        actors = await books.fetchval(
+            "SELECT array_agg(DISTINCT actor) FROM wallet_operations WHERE status = 'completed'"
+        )
     assert set(actors) == ({"check"} if flow is by_button else {"webhook:stripe", "webhook:yookassa"})
     await house.proven(process, repeats=len(mine))
-    print(len(found), len(mine), missed)
-    for p in house.processes:
-        for c in p.complaints(): print(c[:2000])
+    assert [line for process in house.processes for line in process.complaints("ERROR", "CRITICAL")] == []
 
 
 async def player(world: Sandbox, number: int) -> Person:

@@ -287,6 +287,14 @@ async def test_a_database_of_another_program_is_refused(empty: str, small: Path,
             pass
 
 
+@pytest.mark.parametrize("sandbox", [True, False])
+async def test_play_money_and_real_money_are_kept_apart(opened: Database, sandbox: bool) -> None:
+    await opened.dedicate(sandbox=sandbox)
+    await opened.dedicate(sandbox=sandbox)
+    with pytest.raises(DatabaseRefused, match=r"play money|real money"):
+        await opened.dedicate(sandbox=not sandbox)
+
+
 async def test_a_schema_that_fails_leaves_nothing_behind(empty: str, small: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.sql"
     broken.write_text(SMALL + "SELECT 1 / 0;")

@@ -37,13 +37,14 @@ def test_without_settings_everything_is_played_on_this_machine() -> None:
     assert (config.host, config.port, config.base_url) == ("127.0.0.1", 3000, "http://127.0.0.1:3000")
     assert (config.telegram_mode, config.default_language) == ("polling", Language.RU)
     assert (config.timezone.key, config.postback_currency) == ("Europe/Moscow", "RUB")
-    assert config.admin_ids == frozenset()
+    assert config.admin_ids == {900}
     assert ip_network("127.0.0.0/8") in config.yookassa_networks
 
 
 def test_with_a_token_only_the_official_networks_are_believed() -> None:
     config = load(REAL, None)
     assert not config.sandbox
+    assert config.admin_ids == frozenset()
     assert [str(network) for network in config.yookassa_networks] == [
         "185.71.76.0/27",
         "185.71.77.0/27",
@@ -118,7 +119,7 @@ def test_the_environment_wins_over_the_file_and_empty_is_none(tmp_path: Path) ->
     with pytest.raises(ConfigError, match=r"^POSTBACK_TOKEN: "):
         load({}, file)
     config = load({"PORT": "5000", "TELEGRAM_TOKEN": "", "POSTBACK_TOKEN": "b"}, file)
-    assert (config.port, config.sandbox, config.admin_ids) == (5000, True, frozenset())
+    assert (config.port, config.sandbox, config.admin_ids) == (5000, True, {900})
     assert load({"PORT": "5000"}, tmp_path / "no-file").port == 5000
 
 
