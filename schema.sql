@@ -472,7 +472,8 @@ CREATE TABLE wallet_operations (
   CHECK (status <> 'completed' OR operation_type <> 'deposit' OR (received_minor = amount_minor AND payment_ref IS NOT NULL)));
 CREATE UNIQUE INDEX wallet_operations_payment ON wallet_operations (provider, payment_ref) WHERE payment_ref IS NOT NULL;
 CREATE INDEX wallet_operations_user ON wallet_operations (user_id, operation_id DESC);
-CREATE INDEX wallet_operations_due ON wallet_operations (next_check_at) WHERE next_check_at IS NOT NULL;
+CREATE INDEX wallet_operations_due ON wallet_operations (provider, next_check_at) WHERE next_check_at IS NOT NULL;
+CREATE INDEX wallet_operations_open ON wallet_operations (user_id) WHERE status IN ('created', 'pending', 'unknown');
 
 -- Which way a status may go. A deposit that failed, expired or was cancelled can still be paid: that is real money.
 CREATE TABLE operation_transition (old operation_status NOT NULL, new operation_status NOT NULL, PRIMARY KEY (old, new));
@@ -585,6 +586,7 @@ CREATE TABLE webhook_inbox (
   received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   done_at timestamptz,
   UNIQUE (provider, event_id));
+CREATE INDEX webhook_inbox_bodies ON webhook_inbox (received_at) WHERE body <> '';
 CREATE INDEX webhook_inbox_due ON webhook_inbox (rereads, run_at, id) WHERE state = 'queued';
 
 -- ==== outbox: what a person will be told, written in the transaction of the fact it tells
@@ -596,6 +598,7 @@ CREATE TABLE outbox (
   text_id text NOT NULL,
   arguments jsonb NOT NULL,
   edits bigint,                                       -- the message to change; null: send a new one
+  shows_operation bigint REFERENCES wallet_operations (operation_id),   -- the message will show its payment link
   priority smallint NOT NULL DEFAULT 5,               -- 0 money, 5 the rest, 9 broadcasts
   state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sent', 'dead')),
   attempts int NOT NULL DEFAULT 0,
@@ -605,6 +608,7 @@ CREATE TABLE outbox (
   last_error text,
   telegram_message_id bigint,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  tried_at timestamptz,                               -- the first attempt: a day after it a message is given up
   done_at timestamptz);
 CREATE INDEX outbox_due ON outbox (priority, run_at, id) WHERE state = 'queued';
 CREATE INDEX outbox_chat ON outbox (chat_id, priority, id) WHERE state = 'queued';

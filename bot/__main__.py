@@ -19,6 +19,7 @@ from db.database import DatabaseRefused, DatabaseUnavailable
 from db.embedded import EmbeddedError
 
 BAD_SETTINGS = 2
+STOP_SECONDS = 8.5
 
 
 async def serve(config: Config) -> int:
@@ -31,7 +32,14 @@ async def serve(config: Config) -> int:
         if config.sandbox:
             print(f"\n  Open {address}/sandbox/ in a browser: the chat, and everybody in it.\n", file=sys.stderr)
 
-    await run(config, stopping, announce)
+    work = asyncio.create_task(run(config, stopping, announce))
+    told = asyncio.create_task(stopping.wait())
+    await asyncio.wait([work, told], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([work], timeout=STOP_SECONDS if stopping.is_set() else None)
+    told.cancel()
+    if not work.done():  # still starting, or something will not end
+        work.cancel()
+    await asyncio.gather(work, return_exceptions=stopping.is_set())
     return 0
 
 
@@ -55,7 +63,10 @@ def main() -> int:
     logs.configure(config)
     try:
         return uvloop.run(_outcome(COMMANDS[command](config)))
-    except (CannotListen, DatabaseRefused, DatabaseUnavailable, EmbeddedError) as error:
+    except DatabaseUnavailable as error:
+        print(f"The database cannot be reached ({error}): check DATABASE_URL, and whether it runs.", file=sys.stderr)
+        return 1
+    except (CannotListen, DatabaseRefused, EmbeddedError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
 
 from aiogram import Bot, Dispatcher
@@ -12,12 +12,11 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
 from aiogram.enums import ParseMode
 from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramRetryAfter, TelegramServerError
-from aiogram.fsm.storage.memory import SimpleEventIsolation
 from aiogram.methods import DeleteWebhook, SetMyCommands, TelegramMethod
 from aiohttp import web
 
 from bot.config import Config
-from bot.fsm import PgStorage
+from bot.fsm import OneAtATime, PgStorage
 from bot.jobs import timetable
 from bot.middlewares import RetryReplies, install
 from bot.receiver import Receiver
@@ -47,6 +46,7 @@ from webhooks.app import create_app
 logger = logging.getLogger(__name__)
 
 TELEGRAM_SECONDS = 15.0
+# Receiver, workers and web app end side by side within this; pool and database have the rest of ten seconds.
 DRAIN_SECONDS = 3.0
 INBOX_WORKERS = 2
 REREADING_WORKERS = 8
@@ -83,11 +83,12 @@ async def open_database(config: Config, *, join: bool = False) -> AsyncIterator[
         embedded = await Embedded.attach(config.data_dir)
     try:
         async with Database.open(embedded) as database:
-            guard = asyncio.create_task(embedded.keep_running())
+            guard = None if join else asyncio.create_task(embedded.keep_running())
             try:
                 yield database
             finally:
-                guard.cancel()
+                if guard is not None:
+                    guard.cancel()
     finally:
         await embedded.stop()
 
@@ -149,7 +150,7 @@ def build_dispatcher(config: Config, database: Database, services: Services, tex
     dispatcher = Dispatcher(
         storage=PgStorage(database),
         # One player's updates run one after another; the database keeps money right without it.
-        events_isolation=SimpleEventIsolation(),
+        events_isolation=OneAtATime(),
         disable_fsm=True,
         texts=texts,
         admin_ids=tuple(sorted(config.admin_ids)),
@@ -236,7 +237,8 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
             app.add_subapp("/sandbox/", sandbox_pages(world))
         runner, port = await serve(app, config.host, config.port)
         stack.push_async_callback(runner.cleanup)
-        address = f"http://{config.host}:{port}"
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        address = f"http://{host}:{port}"
         if world is not None:
             local = f"http://127.0.0.1:{port}"  # the pages are for this machine, wherever the web app listens
             world.bot_url, world.page_url = local, f"{local}/sandbox"
@@ -255,13 +257,16 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
         tasks = [asyncio.create_task(loop) for loop in loops]
         stack.push_async_callback(_finish, tasks)
         receive = asyncio.create_task(
-            receiver.poll() if secret is None else receiver.serve_webhook(f"{config.base_url}/telegram/webhook", secret)
+            _supervised(receiver.poll)
+            if secret is None
+            else receiver.serve_webhook(f"{config.base_url}/telegram/webhook", secret)
         )
         stack.push_async_callback(_cancel, receive)
         await stopping.wait()
         logger.info("stopping")
         for waited_for in (inbox.arrived, inbox.arrived_rereading, outbox.added):
             waited_for.set()  # whoever waits for work sees at once that there will be none
+        await asyncio.gather(runner.cleanup(), _cancel(receive), _finish(tasks))
 
 
 async def _to_sandbox(_request: web.Request) -> web.StreamResponse:
@@ -278,5 +283,14 @@ async def _finish(tasks: list[asyncio.Task[None]]) -> None:
 
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _supervised(receive: Callable[[], Awaitable[None]]) -> None:
+    """Money's doors must not be the only ones that outlive a bug in receiving updates."""
+    while True:
+        try:
+            await receive()
+        except Exception:
+            logger.exception("receiving updates failed, starting again")
+        await asyncio.sleep(1)

@@ -83,6 +83,8 @@ async def _telegram(config: Config) -> AsyncIterator[tuple[str, str | None]]:
                     "Telegram mode",
                     "a webhook is set, so polling gets nothing: start the bot once, it removes it",
                 )
+            elif config.telegram_mode == "webhook" and hook.url != f"{config.base_url}/telegram/webhook":
+                yield "Telegram webhook", "is not set to BASE_URL: start the bot once, it sets it"
             elif hook.last_error_message and config.telegram_mode == "webhook":
                 yield (
                     "Telegram webhook",

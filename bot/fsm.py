@@ -1,10 +1,13 @@
 """What a player is in the middle of, kept in PostgreSQL: it survives a restart, and all processes see it."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakValueDictionary
 
 from aiogram.fsm.state import State
-from aiogram.fsm.storage.base import BaseStorage, StateType, StorageKey
+from aiogram.fsm.storage.base import BaseEventIsolation, BaseStorage, StateType, StorageKey
 
 from db import fsm
 from db.database import Database
@@ -48,3 +51,21 @@ def _key(key: StorageKey) -> str:
         key.destiny,
     )
     return ":".join(str(part) for part in parts)
+
+
+class OneAtATime(BaseEventIsolation):
+    """One player's updates run one after another. A lock that nobody holds or waits for is forgotten."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[StorageKey, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def lock(self, key: StorageKey) -> AsyncIterator[None]:
+        lock = self._locks.get(key)
+        if lock is None:
+            lock = self._locks[key] = asyncio.Lock()
+        async with lock:
+            yield
+
+    async def close(self) -> None:
+        """Nothing is kept."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,7 +26,7 @@ def timetable(deposits: Deposits, bookkeeping: Bookkeeping, timezone: ZoneInfo) 
             try:
                 await work()
             except TemporarilyUnavailable:
-                logger.warning("tick missed: the database cannot be reached", extra={"work": work.__qualname__})
+                logger.warning("tick missed: the database cannot be reached", extra={"work": str(work)})
 
         scheduler.add_job(run, trigger, **when)
 
@@ -35,7 +36,8 @@ def timetable(deposits: Deposits, bookkeeping: Bookkeeping, timezone: ZoneInfo) 
 
         return schedule
 
-    tick(deposits.poll, "interval", seconds=5)
+    for name in deposits.providers:
+        tick(partial(deposits.poll, name), "interval", seconds=5)
     tick(bookkeeping.seal, "interval", seconds=60)
     tick(period("verify", "%Y-%m-%dT%H"), "cron", minute=7)
     tick(period("head", "%Y-%m-%d"), "cron", hour=9)

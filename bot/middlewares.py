@@ -26,6 +26,8 @@ from services.players import Players
 BURST = 60.0
 PER_SECOND = 5.0
 PAUSE = 3.0
+UNFINISHED = 5
+"""How much one person may have in the works: Telegram hands out at most a hundred unfinished updates, for everybody."""
 REMEMBERED = 10_000
 RETRY_PAUSES = (0.5, 2.0)
 LONGEST_WAIT = 10
@@ -90,6 +92,7 @@ class Bucket:
     since: float
     tokens: float = BURST
     paused_until: float = 0.0
+    running: int = 0
     t: Translate | None = None
     """The language last spoken with this person."""
 
@@ -118,10 +121,12 @@ class Throttle(BaseMiddleware):
             return await handler(event, data)
         bucket = self.bucket(user.id)
         turn = bucket.take(self._clock())
-        if turn is Turn.GO:
+        if turn is Turn.GO and bucket.running < UNFINISHED:
+            bucket.running += 1
             try:
                 return await handler(event, data)
             finally:
+                bucket.running -= 1
                 bucket.t = data["t"]
         t = bucket.t or data["t"]
         screen: Screen | None = data.get("screen")

@@ -8,7 +8,8 @@ from typing import Any
 
 from aiogram import Bot, Dispatcher
 from aiogram.exceptions import (
-    TelegramAPIError,
+    AiogramError,
+    ClientDecodeError,
     TelegramConflictError,
     TelegramNetworkError,
     TelegramRetryAfter,
@@ -17,6 +18,7 @@ from aiogram.exceptions import (
 )
 from aiogram.methods import GetUpdates
 from aiogram.types import Update
+from pydantic import ValidationError
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ GLANCE = 0.2
 """How long a finished batch is waited for before the next look at Telegram, in seconds."""
 LONGEST_PAUSE = 30.0
 DRAIN_SECONDS = 3.0
+INTRODUCTION_SECONDS = 30.0
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Receiver:
     on_ready: Callable[[], None]
     status: str = "starting"
     _announced: bool = False
+    _introduced: asyncio.Event = field(default_factory=asyncio.Event)
     _running: dict[int, asyncio.Task[None]] = field(default_factory=dict)
 
     async def poll(self) -> None:
@@ -47,6 +51,7 @@ class Receiver:
         oldest unfinished update, and what comes again because of it is known by its number.
         """
         await self._insist(self.introduce)
+        self._introduced.set()
         offset: int | None = None
         finished: set[int] = set()
         allowed = self.dispatcher.resolve_used_update_types()
@@ -60,7 +65,7 @@ class Receiver:
                         GetUpdates(offset=offset, timeout=patience, allowed_updates=allowed),
                         request_timeout=LONG_POLL + 10,
                     )
-                except TelegramAPIError as error:
+                except AiogramError as error:
                     pause = await self._wait_out(error, pause)
                     continue
                 self._is_ready()
@@ -99,6 +104,7 @@ class Receiver:
     async def serve_webhook(self, url: str, secret: str) -> None:
         """Tells Telegram where to deliver, until it has understood; then the web app receives through `feed`."""
         await self._insist(self.introduce)
+        self._introduced.set()
         allowed = self.dispatcher.resolve_used_update_types()
 
         async def subscribe() -> None:
@@ -113,13 +119,21 @@ class Receiver:
         while True:
             try:
                 return await call()
-            except TelegramAPIError as error:
+            except AiogramError as error:
                 pause = await self._wait_out(error, pause)
 
     async def feed(self, update: dict[str, Any]) -> None:
-        await self.dispatcher.feed_raw_update(self.bot, update)
+        """Handles an update that came by webhook. Raises TimeoutError while Telegram has not introduced us yet."""
+        async with asyncio.timeout(INTRODUCTION_SECONDS):
+            await self._introduced.wait()
+        try:
+            parsed = Update.model_validate(update, context={"bot": self.bot})
+        except ValidationError:
+            logger.warning("update of an unknown shape", extra={"update_id": update["update_id"]})
+            return
+        await self.dispatcher.feed_update(self.bot, parsed)
 
-    async def _wait_out(self, error: TelegramAPIError, pause: float) -> float:
+    async def _wait_out(self, error: AiogramError, pause: float) -> float:
         """Waits as long as the error asks for; answers the next pause."""
         match error:
             case TelegramRetryAfter():
@@ -130,7 +144,8 @@ class Receiver:
                 logger.error("another process polls with this token; only one may")
             case TelegramUnauthorizedError():
                 logger.error("Telegram does not know this token: check TELEGRAM_TOKEN")
-            case TelegramNetworkError() | TelegramServerError():
+            case TelegramNetworkError() | TelegramServerError() | ClientDecodeError():
+                # The last one is an answer that is none of Telegram's: the error page of something in between.
                 logger.warning("Telegram cannot be reached", extra={"reason": type(error).__name__})
             case _:
                 logger.error("Telegram refused", extra={"reason": type(error).__name__})

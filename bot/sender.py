@@ -91,10 +91,10 @@ class Sender:
             shown_as = await self._send(message)
         except TelegramAPIError as error:
             await self._failed(message, error)
-        except (LookupError, TypeError):
-            # No such text, or not these arguments: a bug, mended by the next version before the message is too old.
-            logger.exception("message cannot be rendered", extra={"outbox_id": message.id})
-            await self.outbox.put_off(message, "cannot be rendered", timedelta(minutes=5))
+        except Exception as error:
+            # A text that cannot be rendered, or an answer that is none of Telegram's: mended before it is too old.
+            logger.exception("message cannot be sent", extra={"outbox_id": message.id})
+            await self._try_later(message, type(error).__name__)
         else:
             await self.outbox.sent(message, shown_as)
         return True
@@ -121,7 +121,7 @@ class Sender:
         match error:
             case TelegramRetryAfter():
                 wait = error.retry_after + random.random()
-                self.limits.paused_until = time.monotonic() + wait
+                self.limits.paused_until = max(self.limits.paused_until, time.monotonic() + wait)
                 await self.outbox.put_off(message, reason, timedelta(seconds=wait))
             case TelegramForbiddenError():
                 await self.outbox.unreachable(message.chat_id, reason)
@@ -132,8 +132,11 @@ class Sender:
                 await self.outbox.sent(message, message.edits)
             case TelegramNetworkError() | TelegramServerError() | TelegramUnauthorizedError():
                 logger.warning("Telegram cannot be reached", extra={"reason": reason, "outbox_id": message.id})
-                backoff = min(2.0 ** min(message.attempts, 9), 300.0) * (0.8 + random.random() * 0.4)
-                await self.outbox.put_off(message, reason, timedelta(seconds=backoff))
+                await self._try_later(message, reason)
             case _:
                 logger.error("message refused", extra={"reason": reason, "outbox_id": message.id})
                 await self.outbox.give_up(message, reason)
+
+    async def _try_later(self, message: Claimed, reason: str) -> None:
+        backoff = min(2.0 ** min(message.attempts, 9), 300.0) * (0.8 + random.random() * 0.4)
+        await self.outbox.put_off(message, reason, timedelta(seconds=backoff))

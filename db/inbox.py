@@ -88,27 +88,31 @@ async def store(
     )
 
 
-async def next_events(tx: Tx, limit: int) -> list[Event]:
-    """The next events that can be acted on as they are, locked until this transaction ends."""
+async def next_events(tx: Tx, providers: Sequence[ProviderName], limit: int) -> list[Event]:
+    """The next events of these providers that can be acted on as they are, locked until this transaction ends."""
     rows = await tx.fetch(
         f"""
-        SELECT {_COLUMNS} FROM webhook_inbox WHERE state = 'queued' AND NOT rereads AND run_at <= now()
-          ORDER BY run_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+        SELECT {_COLUMNS} FROM webhook_inbox
+          WHERE state = 'queued' AND NOT rereads AND run_at <= now() AND provider = ANY($1)
+          ORDER BY run_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
+        list(providers),
         limit,
     )
     return [_event(row) for row in rows]
 
 
-async def lease_event(tx: Tx, duration: timedelta) -> Event | None:
-    """The next event that must be re-read at its provider first, ours for `duration`; after that anybody's again."""
+async def lease_event(tx: Tx, providers: Sequence[ProviderName], duration: timedelta) -> Event | None:
+    """The next event of these providers that must be re-read at its provider first, ours for `duration`."""
     row = await tx.fetchrow(
         f"""
-        UPDATE webhook_inbox SET lease = gen_random_uuid(), run_at = now() + $1
-          WHERE id = (SELECT id FROM webhook_inbox WHERE state = 'queued' AND rereads AND run_at <= now()
+        UPDATE webhook_inbox SET lease = gen_random_uuid(), run_at = now() + $2
+          WHERE id = (SELECT id FROM webhook_inbox
+            WHERE state = 'queued' AND rereads AND run_at <= now() AND provider = ANY($1)
             ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
           RETURNING {_COLUMNS}
         """,
+        list(providers),
         duration,
     )
     return None if row is None else _event(row)
@@ -138,38 +142,44 @@ async def finish(tx: Tx, outcomes: Sequence[Outcome]) -> None:
     )
 
 
-async def put_off(tx: Tx, event: Event, error: str) -> bool:
-    """Counts a failed attempt and tries again later (2ⁿ s ± 20 %, at most 6 h). True when it was the last: now dead."""
+async def put_off(tx: Tx, event: Event, error: str, *, patience: timedelta) -> bool:
+    """Counts a failed attempt and tries again later (2ⁿ s ± 20 %, at most 15 min). True when it was the last: now
+    dead, after as many attempts as may be and no sooner than `patience` after it came."""
     state = await tx.fetchval(
         """
         UPDATE webhook_inbox
           SET attempts = attempts + 1, last_error = $2, lease = NULL,
-              state = CASE WHEN attempts + 1 >= $3 THEN 'dead' ELSE state END,
-              run_at = now() + least(interval '6 h', interval '1 s' * 2 ^ attempts) * (0.8 + random() * 0.4)
+              state = CASE WHEN attempts + 1 >= $3 AND received_at <= now() - $5::interval THEN 'dead' ELSE state END,
+              run_at = now() + least(interval '15 min', interval '1 s' * 2 ^ least(attempts, 12))
+                * (0.8 + random() * 0.4)
           WHERE id = $1 AND state = 'queued' AND lease IS NOT DISTINCT FROM $4 RETURNING state
         """,
         event.id,
         error,
         ATTEMPTS,
         event.lease,
+        patience,
     )
     return bool(state == "dead")
 
 
 async def oldest_age(tx: Tx) -> float:
-    """Age in seconds of the oldest event that is due and not acted on; 0 when there is none."""
+    """Age in seconds of the oldest event that is not acted on; 0 when there is none."""
     return float(
         await tx.fetchval(
-            "SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0) FROM webhook_inbox"
-            " WHERE state = 'queued' AND run_at <= now()"
+            "SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0) FROM webhook_inbox WHERE state = 'queued'"
         )
     )
 
 
 async def empty_old_bodies(tx: Tx, age: timedelta) -> None:
     """Bodies hold personal data and are not needed after a while; the hash and the facts stay."""
-    await tx.execute(
-        "UPDATE webhook_inbox SET body = ''"
-        " WHERE received_at < now() - $1::interval AND body <> '' AND state IN ('done', 'ignored')",
+    while await tx.fetch(  # in portions, as one statement may not take long
+        """
+        UPDATE webhook_inbox SET body = '' WHERE id IN (SELECT id FROM webhook_inbox
+          WHERE received_at < now() - $1::interval AND body <> '' AND state IN ('done', 'ignored')
+          ORDER BY received_at LIMIT 1000) RETURNING true
+        """,
         age,
-    )
+    ):
+        pass

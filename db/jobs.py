@@ -33,25 +33,26 @@ async def finish(tx: Tx, job_id: int) -> None:
     await tx.execute("UPDATE job SET state = 'done', done_at = now(), last_error = NULL WHERE id = $1", job_id)
 
 
-async def put_off(tx: Tx, job_id: int, error: str) -> None:
-    await tx.execute(
+async def put_off(tx: Tx, job_id: int, error: str) -> bool:
+    """Counts a failed attempt and tries again later. True when it was the last: now dead."""
+    state = await tx.fetchval(
         """
         UPDATE job SET attempts = attempts + 1, last_error = $2,
             state = CASE WHEN attempts + 1 >= $3 THEN 'dead' ELSE state END,
             run_at = now() + least(interval '6 h', interval '1 s' * 2 ^ attempts)
-          WHERE id = $1 AND state = 'queued'
+          WHERE id = $1 AND state = 'queued' RETURNING state
         """,
         job_id,
         error,
         ATTEMPTS,
     )
+    return bool(state == "dead")
 
 
 async def oldest_age(tx: Tx) -> float:
-    """Age in seconds of the oldest job that is due and not done; 0 when there is none."""
+    """Age in seconds of the oldest job that is not done; 0 when there is none."""
     return float(
         await tx.fetchval(
-            "SELECT coalesce(extract(epoch FROM now() - min(run_at)), 0) FROM job"
-            " WHERE state = 'queued' AND run_at <= now()"
+            "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM job WHERE state = 'queued'"
         )
     )

@@ -1,6 +1,6 @@
 """Operations: what a player asked for and how far a provider got with it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -138,6 +138,16 @@ async def lock(tx: Tx, provider: ProviderName, *, public_id: UUID | None, refs: 
     return None if row is None else _operation(row)
 
 
+async def lock_in_order(tx: Tx, public_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+    """Locks operations player by player, wallet by wallet, as every worker does, and answers each one's place."""
+    rows = await tx.fetch(
+        "SELECT public_id FROM wallet_operations WHERE public_id = ANY($1)"
+        " ORDER BY user_id, currency, operation_id FOR UPDATE",
+        list(public_ids),
+    )
+    return {row["public_id"]: place for place, row in enumerate(rows)}
+
+
 async def complete(tx: Tx, operation: Operation, *, payment_ref: str, completed_at: datetime, actor: str) -> Money:
     """Marks a deposit as paid in full. Answers the player's available money in that currency, as it is now."""
     available = await tx.fetchval(
@@ -185,18 +195,30 @@ async def note_decline(tx: Tx, operation_id: int, reason: str | None) -> None:
     await tx.execute("UPDATE wallet_operations SET reason = $2 WHERE operation_id = $1", operation_id, reason)
 
 
-async def claim_due(tx: Tx, limit: int) -> list[Operation]:
-    """Operations to ask the provider about. Each is put off, so a crash only delays the question."""
+async def count_open(tx: Tx, player_id: int) -> int:
+    """How many payment links of a player can still be paid."""
+    return int(
+        await tx.fetchval(
+            "SELECT count(*) FROM wallet_operations WHERE user_id = $1 AND expires_at > now()"
+            " AND status IN ('created', 'pending', 'unknown')",
+            player_id,
+        )
+    )
+
+
+async def claim_due(tx: Tx, provider: ProviderName, limit: int) -> list[Operation]:
+    """Operations to ask this provider about. Each is put off, so a crash only delays the question."""
     rows = await tx.fetch(
         f"""
         UPDATE wallet_operations o
           SET checks = checks + 1,
               next_check_at = now() + greatest(interval '30 s', least((now() - o.created_at) / 4, interval '10 min'))
           WHERE operation_id IN (
-            SELECT operation_id FROM wallet_operations WHERE next_check_at <= now()
-              ORDER BY next_check_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+            SELECT operation_id FROM wallet_operations WHERE provider = $1 AND next_check_at <= now()
+              ORDER BY next_check_at LIMIT $2 FOR UPDATE SKIP LOCKED)
           RETURNING {_COLUMNS}
         """,
+        provider,
         limit,
     )
     return [_operation(row) for row in rows]

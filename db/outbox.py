@@ -16,13 +16,15 @@ GIVE_UP_AFTER = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message to one chat. `key` makes it unique for ever; `edits` names a message to change instead."""
+    """One message to one chat. `key` makes it unique for ever; `edits` names a message to change instead; `shows` names
+    the operation whose payment link will be in it."""
 
     key: str
     chat_id: int
     text_id: str
     arguments: Mapping[str, object]
     edits: int | None = None
+    shows: int | None = None
     priority: int = 5
 
 
@@ -55,8 +57,9 @@ async def add(tx: Tx, notices: Sequence[Notice]) -> None:
     """Adds messages; one whose key was ever used is not added again."""
     await tx.execute(
         """
-        INSERT INTO outbox (dedupe_key, chat_id, text_id, arguments, edits, priority)
-          SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::jsonb[], $5::bigint[], $6::smallint[])
+        INSERT INTO outbox (dedupe_key, chat_id, text_id, arguments, edits, shows_operation, priority)
+          SELECT * FROM
+            unnest($1::text[], $2::bigint[], $3::text[], $4::jsonb[], $5::bigint[], $6::bigint[], $7::smallint[])
           ON CONFLICT (dedupe_key) DO NOTHING
         """,
         [notice.key for notice in notices],
@@ -64,6 +67,7 @@ async def add(tx: Tx, notices: Sequence[Notice]) -> None:
         [notice.text_id for notice in notices],
         [dict(notice.arguments) for notice in notices],
         [notice.edits for notice in notices],
+        [notice.shows for notice in notices],
         [notice.priority for notice in notices],
     )
 
@@ -72,7 +76,8 @@ async def claim(tx: Tx, duration: timedelta) -> Claimed | None:
     """The most urgent message that is due, ours for `duration`. A chat's messages of one priority keep their order."""
     row = await tx.fetchrow(
         """
-        UPDATE outbox o SET lease = gen_random_uuid(), attempts = attempts + 1, run_at = now() + $1
+        UPDATE outbox o SET lease = gen_random_uuid(), attempts = attempts + 1, run_at = now() + $1,
+            tried_at = coalesce(tried_at, now())
           WHERE id = (
             SELECT id FROM outbox due WHERE state = 'queued' AND run_at <= now()
               AND NOT EXISTS (SELECT FROM outbox earlier
@@ -88,9 +93,14 @@ async def claim(tx: Tx, duration: timedelta) -> Claimed | None:
 
 
 async def sent(tx: Tx, message: Claimed, telegram_message_id: int | None) -> None:
+    """Marks a message as sent; an operation whose link it shows learns where."""
     await tx.execute(
-        "UPDATE outbox SET state = 'sent', telegram_message_id = $3, lease = NULL, done_at = now(), last_error = NULL"
-        " WHERE id = $1 AND lease = $2",
+        """
+        WITH marked AS (
+          UPDATE outbox SET state = 'sent', telegram_message_id = $3, lease = NULL, done_at = now(), last_error = NULL
+            WHERE id = $1 AND lease = $2 RETURNING shows_operation)
+        UPDATE wallet_operations SET message_id = $3 FROM marked WHERE operation_id = shows_operation
+        """,
         message.id,
         message.lease,
         telegram_message_id,
@@ -102,7 +112,7 @@ async def put_off(tx: Tx, message: Claimed, error: str, delay: timedelta) -> boo
     state = await tx.fetchval(
         """
         UPDATE outbox SET run_at = now() + $4, last_error = $3, lease = NULL,
-            state = CASE WHEN created_at < now() - $5::interval THEN 'dead' ELSE state END
+            state = CASE WHEN tried_at < now() - $5::interval THEN 'dead' ELSE state END
           WHERE id = $1 AND lease = $2 RETURNING state
         """,
         message.id,
@@ -143,10 +153,9 @@ async def move_chat(tx: Tx, old: int, new: int) -> None:
 
 
 async def oldest_age(tx: Tx) -> float:
-    """Age in seconds of the oldest message that is due and not sent; 0 when there is none."""
+    """Age in seconds of the oldest message that is not sent; 0 when there is none."""
     return float(
         await tx.fetchval(
-            "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox"
-            " WHERE state = 'queued' AND run_at <= now()"
+            "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox WHERE state = 'queued'"
         )
     )

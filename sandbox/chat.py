@@ -45,11 +45,12 @@ HEADERS = {
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """404 for anybody but this machine, for foreign host names (DNS rebinding) and for other sites' pages."""
+    """404 for anybody but this machine, for proxies, foreign host names (DNS rebinding) and other sites' pages."""
     peer = request.transport.get_extra_info("peername") if request.transport else None
     host, origin = re.sub(r":\d+$", "", request.host), request.headers.get("Origin")
     same = origin is None or origin.partition("://")[2] == request.host
-    if not (peer and _loopback(peer[0]) and _loopback(host.strip("[]")) and same):
+    forwarded = any(name in request.headers for name in ("Forwarded", "Via", "X-Forwarded-For"))
+    if forwarded or not (peer and _loopback(peer[0]) and _loopback(host.strip("[]")) and same):
         raise web.HTTPNotFound
     return await handler(request)
 

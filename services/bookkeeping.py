@@ -55,8 +55,11 @@ class Bookkeeping:
             if job is None:
                 raise
             logger.exception("job failed", extra={"job": job.key})
-            async with self.database.connection() as tx:
-                await jobs.put_off(tx, job.id, type(error).__name__)
+            async with self.database.transaction() as tx:
+                if await jobs.put_off(tx, job.id, type(error).__name__):
+                    await self.outbox.tell_admins(
+                        tx, f"admin-dead-job:{job.key}", "admin-dead-job", job=job.key, error=type(error).__name__
+                    )
         self.outbox.wake()
         return True
 

@@ -24,6 +24,7 @@ from services.errors import (
     ProviderUnavailable,
     ProviderUnknown,
     RulesNotAccepted,
+    TooManyOpenDeposits,
 )
 from services.outbox import Outbox
 from services.payments import Payments
@@ -41,6 +42,7 @@ AFTER_UNKNOWN = timedelta(seconds=5)
 PATIENCE = 10.0
 CHECK_PAUSE = timedelta(seconds=3)
 POLL_BATCH = 20
+OPEN_LIMIT = 10
 
 _DESCRIPTION = {Language.RU: "Пополнение №{}", Language.EN: "Deposit #{}"}
 
@@ -133,14 +135,16 @@ class Deposits:
 
         `return_url` is where the provider sends the player back; the operation's id is appended to it.
         Status `pending` comes with `pay_url`; `unknown` means that the provider has not answered yet and the link will
-        follow through the outbox. Raises RulesNotAccepted, AmountTooSmall, AmountTooLarge, ProviderUnavailable,
-        ProviderRefused.
+        follow through the outbox. Raises RulesNotAccepted, AmountTooSmall, AmountTooLarge, TooManyOpenDeposits,
+        ProviderUnavailable, ProviderRefused.
         """
         if player.accepted_at is None:
             raise RulesNotAccepted
         self._check_amount(self.offer(name, amount.currency), amount)
         provider = self.providers[name]
         async with self.database.transaction() as tx:
+            if await operations.count_open(tx, player.id) >= OPEN_LIMIT:
+                raise TooManyOpenDeposits(OPEN_LIMIT)
             await accounts.open_wallet(tx, player.id, amount.currency)
             operation = await operations.create_deposit(
                 tx,
@@ -210,16 +214,16 @@ class Deposits:
             raise DepositNotFound
         return operation
 
-    async def poll(self) -> None:
-        """Asks the providers about deposits open for a while; finds what a lost webhook would have said."""
-        async with self.database.connection() as tx:
-            due = await operations.claim_due(tx, POLL_BATCH)
-        await asyncio.gather(*(self._poll_one(operation) for operation in due))
+    async def poll(self, name: ProviderName) -> None:
+        """Asks a provider about deposits open for a while; finds what a lost webhook would have said."""
+        while True:
+            async with self.database.connection() as tx:
+                due = await operations.claim_due(tx, name, POLL_BATCH)
+            await asyncio.gather(*(self._poll_one(self.providers[name], operation) for operation in due))
+            if len(due) < POLL_BATCH:
+                return
 
-    async def _poll_one(self, operation: Operation) -> None:
-        provider = self.providers.get(operation.provider)
-        if provider is None:
-            return
+    async def _poll_one(self, provider: PaymentProvider, operation: Operation) -> None:
         age = datetime.now(UTC) - operation.created_at
         try:
             if operation.provider_ref is not None:
@@ -248,7 +252,9 @@ class Deposits:
                 tx, operation.id, ref=checkout.ref, url=checkout.url, next_check=FIRST_CHECK
             )
             if operation.status is OperationStatus.PENDING:
-                link = self.payments.notice(operation, "deposit-link-ready", url=operation.pay_url or "")
+                link = self.payments.notice(
+                    operation, "deposit-link-ready", {"url": operation.pay_url or ""}, shows=operation.id
+                )
                 await self.outbox.tell(tx, link)
         self.outbox.wake()
 

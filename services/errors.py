@@ -47,6 +47,13 @@ class ProviderRefused(DomainError):
     provider: str
 
 
+@dataclass
+class TooManyOpenDeposits(DomainError):
+    """Each open link is asked about until it ends; nobody needs many at once."""
+
+    limit: int
+
+
 class DepositNotFound(DomainError):
     """There is no such deposit, or it is another player's: the answer is the same."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 
-from db import audit, inbox
+from db import audit, inbox, operations
 from db.database import Database, Tx
 from db.inbox import Event, Outcome
 from db.models import ProviderName
@@ -30,6 +30,8 @@ LEASE = timedelta(seconds=30)
 KEPT_HEADERS = ("content-type", "user-agent", "stripe-signature")
 BODY_AGE = timedelta(days=90)
 SAMPLE_SECONDS = 60.0
+# As long as YooKassa itself would repeat: an outage of the provider's is no reason to give an event up.
+PATIENCE = timedelta(days=1)
 BATCH = 16
 
 
@@ -108,10 +110,11 @@ class Inbox:
         events: list[Event] = []
         try:
             async with self.database.transaction() as tx:
-                events = await inbox.next_events(tx, batch)
+                events = await inbox.next_events(tx, list(self.providers), batch)
                 if not events:
                     return False
-                outcomes = [await self._act_on(tx, event, payment) for event, payment in self._in_order(events)]
+                ordered = await self._in_order(tx, events)
+                outcomes = [await self._act_on(tx, event, payment) for event, payment in ordered]
                 await inbox.finish(tx, outcomes)
         except Exception as error:
             if len(events) > 1:
@@ -122,20 +125,20 @@ class Inbox:
         self.outbox.wake()
         return True
 
-    def _in_order(self, events: Sequence[Event]) -> list[tuple[Event, Payment | None]]:
-        """Events with what they say; those of one operation side by side and everywhere in the same order, so that two
-        workers seldom wait for each other."""
-        read = [
-            (event, provider.read(event.body) if (provider := self.providers.get(event.provider)) else None)
-            for event in events
-        ]
-        return sorted(read, key=lambda pair: str(pair[1] and pair[1].order_id))
+    async def _in_order(self, tx: Tx, events: Sequence[Event]) -> list[tuple[Event, Payment | None]]:
+        """Events with what they say, in the order in which every worker takes players and their wallets."""
+        read = [(event, self.providers[event.provider].read(event.body)) for event in events]
+        if len(read) == 1:
+            return read
+        named = [payment.order_id for _, payment in read if payment is not None and payment.order_id is not None]
+        places = await operations.lock_in_order(tx, named)
+        return sorted(read, key=lambda pair: places.get(pair[1].order_id, -1) if pair[1] and pair[1].order_id else -1)
 
     async def act_rereading(self) -> bool:
         """Acts on the next event that proves nothing by itself: its payment is read at the provider first, with no
         transaction open. False: none due."""
         async with self.database.connection() as tx:
-            event = await inbox.lease_event(tx, LEASE)
+            event = await inbox.lease_event(tx, list(self.providers), LEASE)
         if event is None:
             return False
         try:
@@ -151,9 +154,9 @@ class Inbox:
         return True
 
     async def _reread(self, event: Event) -> Payment | None:
-        provider = self.providers.get(event.provider)
-        if provider is None or event.payment_ref is None:
+        if event.payment_ref is None:
             return None
+        provider = self.providers[event.provider]
         payment = await provider.fetch(event.payment_ref)
         news = provider.read(event.body)
         if payment and news and payment.state is PaymentState.PENDING and news.state is not PaymentState.PENDING:
@@ -177,7 +180,7 @@ class Inbox:
             exc_info=None if expected else error,
         )
         async with self.database.transaction() as tx:
-            if await inbox.put_off(tx, event, reason):
+            if await inbox.put_off(tx, event, reason, patience=PATIENCE if expected else timedelta(0)):
                 await self.outbox.tell_admins(
                     tx,
                     f"admin-dead-delivery:{event.id}",

@@ -5,6 +5,7 @@ takes each payment once.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -83,7 +84,7 @@ class Payments:
         )
         await self.outbox.tell(
             tx,
-            self.notice(operation, "deposit-credited", balance=balance),
+            self.notice(operation, "deposit-credited", {"balance": balance}),
             *self._closing(operation, "deposit-closed-paid"),
         )
 
@@ -95,7 +96,7 @@ class Payments:
         await operations.review(tx, operation.id, payment_ref=payment_ref, actor=actor)
         await self.outbox.tell(
             tx,
-            self.notice(operation, "deposit-in-review", received=payment.amount or "—"),
+            self.notice(operation, "deposit-in-review", {"received": payment.amount or "—"}),
             *self._closing(operation, "deposit-closed-review"),
         )
 
@@ -141,17 +142,23 @@ class Payments:
         await operations.close(tx, operation.id, status, reason=reason, actor=actor)
         notices = self._closing(operation, "deposit-closed-failed", reason=reason)
         if status is OperationStatus.FAILED:
-            notices = [self.notice(operation, "deposit-failed", reason=reason), *notices]
+            notices = [self.notice(operation, "deposit-failed", {"reason": reason}), *notices]
         await self.outbox.tell(tx, *notices)
 
     def _closing(self, operation: Operation, text_id: str, **arguments: Money | str) -> list[Notice]:
         """The message with the link says from now on how it ended."""
         if operation.message_id is None:
             return []
-        return [self.notice(operation, text_id, edits=operation.message_id, **arguments)]
+        return [self.notice(operation, text_id, arguments, edits=operation.message_id)]
 
     def notice(
-        self, operation: Operation, text_id: str, *, edits: int | None = None, **arguments: Money | str
+        self,
+        operation: Operation,
+        text_id: str,
+        arguments: Mapping[str, Money | str],
+        *,
+        edits: int | None = None,
+        shows: int | None = None,
     ) -> Notice:
         """News of an operation for its player, once for each text."""
         shown: dict[str, Money | str | int] = {
@@ -166,5 +173,6 @@ class Payments:
             text_id,
             {name: argument(value) for name, value in shown.items()},
             edits=edits,
+            shows=shows,
             priority=0,
         )

@@ -23,13 +23,18 @@ async def read_body(request: web.Request) -> bytes:
         raise DeliveryMalformed("body does not arrive") from error
 
 
+def readable(value: str) -> str:
+    """A header's value as text that can be kept: bytes that are no UTF-8 come from aiohttp as lone surrogates."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "")
+
+
 def routes(inbox: Inbox, proxies: Sequence[Network]) -> list[web.RouteDef]:
     def door(name: ProviderName) -> web.RouteDef:
         async def receive(request: web.Request) -> web.Response:
             await inbox.accept(
                 name,
                 await read_body(request),
-                {key.lower(): value for key, value in request.headers.items()},
+                {key.lower(): readable(value) for key, value in request.headers.items()},
                 caller(request, proxies),
             )
             return web.json_response({"status": "ok"})

@@ -25,7 +25,10 @@ def routes(secret: str | None, feed_update: Callable[[dict[str, Any]], Awaitable
             raise DeliveryMalformed("not JSON") from error
         if not isinstance(update, dict) or not isinstance(update.get("update_id"), int):
             raise DeliveryMalformed("not an update")
-        await feed_update(update)
+        try:
+            await feed_update(update)
+        except TimeoutError:
+            raise web.HTTPServiceUnavailable from None  # not ready: Telegram repeats it
         return web.json_response({})
 
     return [web.post("/telegram/webhook", receive, name="telegram")]

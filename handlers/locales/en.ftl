@@ -197,6 +197,7 @@ amount-too-precise = Too many digits after the decimal point. Type, for example,
 not-an-amount = That does not look like an amount. Type one number, for example 500, 1 000,50 or 19.99.
 provider-unavailable = { provider } does not take deposits now. Choose another way: /deposit
 provider-refused = { provider } did not accept this payment. No money was taken. Try another amount or another way: /deposit
+too-many-open-deposits = You already have { $limit } open payment links. Pay one of them or wait: each lasts an hour.
 deposit-not-found = You have no such deposit. All money movements are in the history: /history
 rules-not-accepted = First confirm your age and the rules.
 
@@ -268,6 +269,7 @@ admin-odd-money =
 admin-dead-delivery =
     ⚠️ A delivery could not be processed
     { provider }, No. { $id }: { $error }
+admin-dead-job = ⚠️ The job { $job } failed after many attempts: { $error }. The log has the details.
 admin-ledger-head =
     The ledger on { $day }
     Record { $seq }, fingerprint <code>{ $hash }</code>

@@ -1,14 +1,11 @@
 """A house for each test: a furnished DATA_DIR, a world around it, and whatever is left swept away afterwards."""
 
 import asyncio
-import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -76,7 +73,7 @@ async def house(nursery: Nursery, furnished: Path, world: Sandbox) -> AsyncItera
         },
     )
     yield house
-    house.swept()
+    await house.swept()
     shutil.rmtree(folder)
 
 

@@ -3,18 +3,13 @@
 import asyncio
 import json
 import os
-import random
-import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,10 +29,10 @@ from tests.chaos.awaits import ROOT, Point
 class Process:
     """A bot that runs, or has run."""
 
-    nursery: "Nursery"
     pid: int
     out: asyncio.StreamReader
     log: Path
+    wait: Callable[[], Awaitable[int]]
     said: str = ""
 
     async def ready(self, seconds: float = 30) -> None:
@@ -51,7 +46,7 @@ class Process:
         """Waits for the end; answers the exit code, or minus the number of the signal that killed it."""
         async with asyncio.timeout(seconds):
             self.said += (await self.out.read()).decode()
-        return self.nursery.wait(self.pid)
+            return await self.wait()
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -79,7 +74,7 @@ class Nursery:
         self._process.wait(30)
 
     async def start(
-        self, settings: dict[str, str], log: Path, arguments: Iterable[str], **watched: str | None
+        self, settings: Mapping[str, str], log: Path, arguments: Iterable[str], **watched: str | None
     ) -> Process:
         ours, theirs = os.pipe()
         with log.open("wb") as errors:
@@ -90,14 +85,30 @@ class Nursery:
         await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(out), os.fdopen(ours, "rb", 0)
         )
-        return Process(self, pid, out, log)
 
-    def wait(self, pid: int) -> int:
-        return self._ask({"wait": pid})
+        async def wait() -> int:
+            return self._ask({"wait": pid})  # it is over already: its standard output is closed
+
+        return Process(pid, out, log, wait)
 
     def _ask(self, order: dict[str, Any], files: Iterable[int] = ()) -> int:
         socket.send_fds(self._socket, [json.dumps(order).encode()], list(files))
         return int(self._socket.recv(100))
+
+
+async def run(settings: Mapping[str, str], log: Path, arguments: Iterable[str]) -> Process:
+    """`python -m bot` as a person starts it, imports and all."""
+    with log.open("wb") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", *arguments),
+            env={"PYTHONPATH": str(ROOT), "PATH": os.defpath, **settings},
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+    assert process.stdout
+    return Process(process.pid, process.stdout, log, process.wait)
 
 
 @dataclass
@@ -114,10 +125,18 @@ class House:
 
     async def starts(self, *arguments: str, **watched: str | None) -> Process:
         """Does not wait until it is ready."""
-        log = self.folder / f"{len(self.processes)}.log"
-        process = await self.nursery.start(self.settings, log, arguments, **watched)
+        process = await self.nursery.start(self.settings, self._log(), arguments, **watched)
         self.processes.append(process)
         return process
+
+    async def runs(self, *arguments: str) -> Process:
+        """The same without the nursery."""
+        process = await run(self.settings, self._log(), arguments)
+        self.processes.append(process)
+        return process
+
+    def _log(self) -> Path:
+        return self.folder / f"{len(self.processes)}.log"
 
     async def opens(self, **watched: str | None) -> Process:
         process = await self.starts(**watched)
@@ -171,20 +190,28 @@ class House:
             repeats -= len(told) - 1
         assert repeats >= 0
 
-    def swept(self) -> None:
+    async def swept(self) -> None:
         """Ends what a test has left running, and shows what was out of the ordinary."""
         for process in self.processes:
+            if not process.out.at_eof():
+                process.send(signal.SIGKILL)
+                await process.ended()
             for line in process.complaints("WARNING", "ERROR", "CRITICAL"):
                 print(f"{process.log.name}: {line}")
-        pid_file = self.data / "postgres" / "postmaster.pid"
-        pids = [process.pid for process in self.processes if not process.out.at_eof()]
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-            self.nursery.wait(pid)
-        with suppress(FileNotFoundError, ProcessLookupError):
-            os.kill(int(pid_file.read_text().split("\n")[0]), signal.SIGQUIT)
-            while pid_file.exists():
-                time.sleep(0.02)
+        left = self.postmaster()
+        if left is not None:
+            os.kill(left, signal.SIGQUIT)
+            while self.postmaster() is not None:
+                await asyncio.sleep(0.02)
+
+    def postmaster(self) -> int | None:
+        """The bundled database's process."""
+        try:
+            pid = int((self.data / "postgres" / "postmaster.pid").read_text().partition("\n")[0])
+            os.kill(pid, 0)
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return pid
 
     @asynccontextmanager
     async def books(self) -> AsyncIterator[Tx]:
@@ -254,18 +281,41 @@ def shown(provider: str, minor: int) -> str:
     return f"{minor / 100:.2f}\u00a0{CURRENCIES[provider]}"
 
 
-async def asks(person: Person, provider: str, minor: int, on: Message | None = None) -> None:
-    """Presses the button of an amount. An amount that nobody else chose names the deposit from now on."""
-    person.press(f"p:{provider}:{CURRENCIES[provider]}:{minor}:{provider[0]}{minor:07}", on or person.shown[-1])
+def wish(provider: str, minor: int) -> str:
+    """What the button of an amount carries. An amount that nobody else chose names the deposit from now on."""
+    return f"p:{provider}:{CURRENCIES[provider]}:{minor}:{provider[0]}{minor:07}"
 
 
-async def link(person: Person, provider: str, minor: int, seconds: float = 30) -> Message:
-    """Waits for the message with the link."""
-    return await person.wait_for(
-        lambda message: shown(provider, minor) in message.text and any(button.url for button in message.buttons),
-        seconds,
-        old=True,
-    )
+async def asks(person: Person, provider: str, minor: int, on: Message | None = None, seconds: float = 30) -> Message:
+    """Presses the button of an amount and waits for the link, which takes the place of the button."""
+    message = on or person.shown[-1]
+    person.press(wish(provider, minor), message)
+    amount = shown(provider, minor)
+    await _shows(person, message, lambda now: amount in now.text and has_link(now), wish(provider, minor), seconds)
+    return message
+
+
+async def closed(person: Person, message: Message, provider: str, minor: int, seconds: float = 30) -> None:
+    """Waits until the message that showed the link says how it ended."""
+    amount = shown(provider, minor)
+    words = "оплачено и зачислено"
+    await _shows(person, message, lambda now: amount in now.text and words in now.text, wish(provider, minor), seconds)
+
+
+async def _shows(person: Person, message: Message, check: Callable[[Message], bool], data: str, seconds: float) -> None:
+    """Presses again whenever the bot says that it has to be done again."""
+    seen = 0
+
+    def changed(now: Message) -> bool:
+        return now is message and now.changed > seen and (check(now) or "база данных" in now.text)
+
+    while not check(await person.wait_for(changed, seconds, old=True)):
+        seen = message.changed
+        person.press(data, message)
+
+
+def has_link(message: Message) -> bool:
+    return any(button.url for button in message.buttons)
 
 
 async def pays(world: Sandbox, provider: str, minor: int, webhook: Webhook = "now") -> None:
@@ -285,19 +335,11 @@ async def told(person: Person, provider: str, minor: int, seconds: float = 30) -
     )
 
 
-async def closed(person: Person, opened: Message, seconds: float = 30) -> None:
-    """Waits until the message with the link says how it ended."""
-    await person.wait_for(
-        lambda message: message.id == opened.id and "оплачено и зачислено" in message.text, seconds, old=True
-    )
-
-
 async def deposits(
     world: Sandbox, person: Person, provider: str, minor: int, on: Message | None = None, seconds: float = 30
 ) -> None:
     """The whole way."""
-    await asks(person, provider, minor, on)
-    opened = await link(person, provider, minor, seconds)
+    message = await asks(person, provider, minor, on, seconds)
     await pays(world, provider, minor)
     await told(person, provider, minor, seconds)
-    await closed(person, opened, seconds)
+    await closed(person, message, provider, minor, seconds)

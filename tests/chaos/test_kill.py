@@ -12,12 +12,12 @@ import pytest
 
 from sandbox import Person, Sandbox
 from tests.chaos.awaits import points, recorded
-from tests.chaos.house import House, asks, closed, deposits, findings, link, pays, time_passes, told, until
+from tests.chaos.house import House, asks, closed, deposits, findings, pays, time_passes, told, until
 from tests.chat.people import grown_up
 
 Flow = Callable[[Sandbox, Person, int], Awaitable[None]]
 
-SECONDS = 120.0
+SECONDS = 60.0
 MAKES_WORK = {
     "services/inbox.py:act": "services/inbox.py:accept",
     "bot/sender.py": "db/outbox.py:add",
@@ -56,8 +56,7 @@ async def by_webhook(world: Sandbox, person: Person, number: int) -> None:
 async def by_button(world: Sandbox, person: Person, number: int) -> None:
     """The webhook is lost, and the player presses until the bot has asked."""
     minor = 10_00 + number
-    await asks(person, "stripe", minor)
-    opened = await link(person, "stripe", minor, SECONDS)
+    opened = await asks(person, "stripe", minor, None, SECONDS)
     check = opened.buttons[1].data
     assert check
     await pays(world, "stripe", minor, "never")
@@ -66,7 +65,7 @@ async def by_button(world: Sandbox, person: Person, number: int) -> None:
         person.press(check, opened)
         await asyncio.wait([news], timeout=1)
     await news
-    await closed(person, opened, SECONDS)
+    await closed(person, opened, "stripe", minor, SECONDS)
 
 
 @pytest.mark.parametrize("half", [0, 1])

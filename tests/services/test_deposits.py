@@ -69,7 +69,10 @@ async def test_webhook_poller_and_player_meet_at_one_credit(shop: Shop, provider
     await shop.receives(provider, await shop.pays(operation))
     await shop.due_now()
     await asyncio.gather(
-        shop.works(), shop.deposits.poll(), shop.deposits.check(anna, operation.id), shop.deposits.poll()
+        shop.works(),
+        shop.deposits.poll(provider),
+        shop.deposits.check(anna, operation.id),
+        shop.deposits.poll(provider),
     )
     assert (await shop.wallet(anna, operation.amount.currency)).available == operation.amount
     assert await shop.told(anna.telegram_id) == ["deposit-credited"]
@@ -81,7 +84,7 @@ async def test_a_payment_whose_webhook_never_came_is_found_by_the_poller(shop: S
     operation = await shop.asks(anna, provider)
     await shop.pays(operation)
     await shop.due_now()
-    await shop.deposits.poll()
+    await shop.deposits.poll(provider)
     assert (await shop.wallet(anna, operation.amount.currency)).available == operation.amount
 
 
@@ -233,7 +236,7 @@ async def test_a_provider_that_fails_ends_in_one_payment_and_a_link(
     assert operation.pay_url is None
     shop.world.faults.clear()
     await shop.due_now()
-    await shop.deposits.poll()
+    await shop.deposits.poll(provider)
     opened = await shop.operation(operation.id)
     assert opened.status is OperationStatus.PENDING
     assert await shop.told(anna.telegram_id) == ["deposit-link-ready"]
