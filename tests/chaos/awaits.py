@@ -35,8 +35,8 @@ def install(see: See) -> None:
             runner.get_loop().set_task_factory(lambda loop, work, **how: Task(work, loop=loop, **how))
             return runner.run(main)
 
-    uvloop.run = run
-    asyncio.Task = Task  # type: ignore[misc]  # aiohttp makes some of its tasks without asking the loop
+    uvloop.run = run  # type: ignore[assignment]
+    asyncio.Task = Task  # type: ignore[assignment,misc]  # aiohttp makes some of its tasks without asking the loop
 
 
 def recorder(path: Path) -> See:

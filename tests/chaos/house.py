@@ -22,7 +22,7 @@ from db.database import Tx
 from db.embedded import Embedded
 from sandbox import Message, Person, Sandbox
 from sandbox.deliveries import Webhook
-from tests.chaos.awaits import ROOT, Point
+from tests.chaos.awaits import ROOT
 
 
 @dataclass
@@ -66,6 +66,7 @@ class Nursery:
             [sys.executable, "-m", "tests.chaos.nursery", str(theirs.fileno())],
             cwd=ROOT,
             pass_fds=[theirs.fileno()],
+            start_new_session=True,  # Ctrl-C is for the tests; their end is the nursery's, and it takes its children along
         )
         theirs.close()
 
@@ -181,7 +182,8 @@ class House:
 
     async def _told(self, books: Tx, repeats: int) -> None:
         rows = await books.fetch(
-            "SELECT operation_id, telegram_id FROM wallet_operations JOIN users ON id = user_id WHERE status = 'completed'"
+            "SELECT operation_id, telegram_id FROM wallet_operations JOIN users ON id = user_id"
+            " WHERE status = 'completed'"
         )
         for row in rows:
             person = self.world.telegram.people[row["telegram_id"]]
@@ -197,12 +199,10 @@ class House:
                 process.send(signal.SIGKILL)
                 await process.ended()
             for line in process.complaints("WARNING", "ERROR", "CRITICAL"):
-                print(f"{process.log.name}: {line}")
-        left = self.postmaster()
-        if left is not None:
+                sys.stdout.write(f"{process.log.name}: {line}\n")
+        if left := self.postmaster():
             os.kill(left, signal.SIGQUIT)
-            while self.postmaster() is not None:
-                await asyncio.sleep(0.02)
+            await until(lambda: self.postmaster() is None)
 
     def postmaster(self) -> int | None:
         """The bundled database's process."""
@@ -224,16 +224,17 @@ class House:
             await connection.close()
 
 
-async def until(check: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+async def until(check: Callable[[], bool | Awaitable[bool]], seconds: float = 30) -> None:
     """Looks again and again until it is so."""
     async with asyncio.timeout(seconds):
-        while not await check():
-            await asyncio.sleep(0.02)
+        while not (answer if isinstance(answer := check(), bool) else await answer):
+            await asyncio.sleep(0.02)  # other processes set no events here
 
 
 async def _is_quiet(books: Tx) -> bool:
     return not await books.fetchval(
-        "SELECT EXISTS (SELECT FROM webhook_inbox WHERE state = 'queued') OR EXISTS (SELECT FROM outbox WHERE state = 'queued')"
+        "SELECT EXISTS (SELECT FROM webhook_inbox WHERE state = 'queued')"
+        " OR EXISTS (SELECT FROM outbox WHERE state = 'queued')"
     )
 
 
@@ -253,8 +254,8 @@ async def findings(books: Tx) -> list[str]:
 
 async def credited(books: Tx) -> Counter[tuple[int, str]]:
     rows = await books.fetch(
-        "SELECT user_id, currency, sum(amount_minor)::bigint AS minor FROM ledger_entry JOIN ledger_account ON id = account_id"
-        " WHERE kind = 'available' GROUP BY 1, 2"
+        "SELECT user_id, currency, sum(amount_minor)::bigint AS minor"
+        " FROM ledger_entry JOIN ledger_account ON id = account_id WHERE kind = 'available' GROUP BY 1, 2"
     )
     return Counter({(row["user_id"], row["currency"]): row["minor"] for row in rows})
 

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from zlib import crc32
@@ -15,7 +15,7 @@ from tests.chaos.awaits import points, recorded
 from tests.chaos.house import House, asks, closed, deposits, findings, pays, time_passes, told, until
 from tests.chat.people import grown_up
 
-Flow = Callable[[Sandbox, Person, int], Awaitable[None]]
+Flow = Callable[[Sandbox, Person, int], Coroutine[None, None, None]]
 
 SECONDS = 60.0
 MAKES_WORK = {
@@ -78,7 +78,7 @@ async def test_killed_at_every_await_of_a_check(house: House) -> None:
 
 
 async def killed_everywhere(house: House, flow: Flow, expected: tuple[str, ...], wanted: Callable[[str], bool]) -> None:
-    """Lists the awaits of a flow; then, at each that is wanted, a process that works for all players so far is killed."""
+    """Lists the awaits of a flow; then, at each that is wanted, a process that works for all players is killed."""
     world, notes = house.world, house.folder / "waits"
     process = await house.opens(record=str(notes))
     people = [await player(world, number) for number in range(2)]

@@ -1,5 +1,6 @@
 """How updates come in: by polling and by webhook, one player's in order, nobody waiting for somebody else's trouble."""
 
+import asyncio
 import socket
 
 import aiohttp
@@ -83,3 +84,29 @@ async def test_updates_that_came_while_the_bot_was_away_are_handled_in_order(dat
         await anna.wait_for(lambda message: "Что умеет" in message.text)
         told = [message.text.split("\n")[0] for message in anna.shown[-3:]]
         assert told == ["Баланс", "История", "Что умеет Looseline"]
+
+
+async def test_an_error_page_of_something_in_between_does_not_end_receiving_or_sending(town: Sandbox) -> None:
+    anna = await grown_up(town)
+    town.faults.add("telegram", "getUpdates", Fault.GARBAGE, times=2)
+    await anna.says("/balance")
+    await anna.sees("Баланс")
+    await asks_to_pay(anna, "Stripe", "50.00 USD")
+    town.faults.add("telegram", "sendMessage", Fault.GARBAGE, times=1)
+    await town.stripe.pay(town.stripe.newest())
+    await anna.sees("Зачислено", timeout=20)
+
+
+async def test_one_player_who_floods_keeps_nobody_else_waiting(town: Sandbox) -> None:
+    ben = await grown_up(town, 1002, "Ben", language_code="en")
+    mallory = await grown_up(town, 666, "Mallory", language_code="en")
+    town.faults.add("stripe", "POST /v1/checkout/sessions", Fault.HANG, times=None)
+    await mallory.says("/deposit")
+    await mallory.presses("Stripe")
+    amounts = await mallory.sees("Other amount")
+    data = next(button.data for button in amounts.buttons if button.data)
+    flood = [asyncio.create_task(mallory.taps(data, on=amounts, timeout=30)) for _ in range(150)]
+    await ben.says("/balance")
+    await ben.sees("Balance")
+    town.faults.clear()
+    await asyncio.gather(*flood)

@@ -2,10 +2,13 @@
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
-from db.models import OperationStatus, ProviderName
+from db import operations
+from db.database import Tx
+from db.models import Operation, OperationStatus, ProviderName
 from db.money import Money
 from sandbox import Fault
 from services import deposits
@@ -18,7 +21,9 @@ from services.errors import (
     ProviderRefused,
     ProviderUnavailable,
     RulesNotAccepted,
+    TooManyOpenDeposits,
 )
+from services.inbox import Inbox
 from tests.shop import ADMIN, AMOUNTS, Shop
 
 BOTH = pytest.mark.parametrize("provider", list(ProviderName))
@@ -303,3 +308,87 @@ async def test_amounts_are_checked_again_when_a_button_brings_them(shop: Shop) -
         await shop.asks(anna, ProviderName.STRIPE, Money(2**62, "USD"))
     with pytest.raises(ProviderUnavailable):
         await shop.asks(anna, ProviderName.STRIPE, Money(500_00, "RUB"))
+
+
+async def test_a_link_that_came_late_is_closed_too_when_it_is_paid(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deposits, "PATIENCE", 0.4)
+    anna = await shop.player()
+    shop.world.faults.add(*CREATE[ProviderName.STRIPE], Fault.HANG, times=None)
+    operation = await shop.asks(anna, ProviderName.STRIPE)
+    shop.world.faults.clear()
+    await shop.due_now()
+    await shop.deposits.poll(ProviderName.STRIPE)
+    message = await shop.outbox.claim()
+    assert message is not None
+    await shop.outbox.sent(message, 77)
+    opened = await shop.operation(operation.id)
+    assert opened.message_id == 77
+    await shop.receives(ProviderName.STRIPE, await shop.pays(opened))
+    await shop.works()
+    assert await shop.told(anna.telegram_id) == ["deposit-link-ready", "deposit-credited", "deposit-closed-paid"]
+
+
+async def test_a_player_has_only_so_many_links_open(shop: Shop) -> None:
+    anna = await shop.player()
+    for _ in range(deposits.OPEN_LIMIT):
+        operation = await shop.asks(anna, ProviderName.YOOKASSA)
+    with pytest.raises(TooManyOpenDeposits):
+        await shop.asks(anna, ProviderName.STRIPE)
+    await shop.receives(ProviderName.YOOKASSA, await shop.pays(operation))
+    await shop.works()
+    await shop.asks(anna, ProviderName.STRIPE)
+
+
+async def test_events_of_a_provider_without_keys_wait_for_it(shop: Shop) -> None:
+    anna = await shop.player()
+    operation = await shop.asks(anna, ProviderName.STRIPE)
+    await shop.receives(ProviderName.STRIPE, await shop.pays(operation))
+    without = Inbox(shop.database, shop.outbox, shop.inbox.payments, {})
+    assert not await without.act()
+    assert not await without.act_rereading()
+    await shop.works()
+    assert (await shop.wallet(anna, "USD")).available == operation.amount
+
+
+async def test_one_poisonous_event_holds_up_nobody(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    paid = []
+    for number in range(5):
+        anna = await shop.player(2000 + number)
+        operation = await shop.asks(anna, ProviderName.STRIPE)
+        paid.append((anna, operation, await shop.pays(operation)))
+    poisoned = paid[2][1].id
+    complete = operations.complete
+
+    async def fails(tx: Tx, operation: Operation, **how: Any) -> Money:
+        if operation.id == poisoned:
+            raise ArithmeticError("a bug")
+        return await complete(tx, operation, **how)
+
+    monkeypatch.setattr(operations, "complete", fails)
+    await shop.receives(ProviderName.STRIPE, [raw for _, _, events in paid for raw in events])
+    await shop.works()
+    for anna, operation, _ in paid:
+        available = (await shop.wallet(anna, "USD")).available
+        assert available == (Money(0, "USD") if operation.id == poisoned else operation.amount)
+    monkeypatch.undo()
+    await shop.due_now()
+    await shop.works()
+    assert (await shop.wallet(paid[2][0], "USD")).available == paid[2][1].amount
+
+
+async def test_two_workers_and_many_deposits_of_few_players_never_wait_crosswise(shop: Shop) -> None:
+    players = [await shop.player(3000 + number) for number in range(4)]
+    events = []
+    for _ in range(8):
+        for player in players:
+            events += await shop.pays(await shop.asks(player, ProviderName.STRIPE))
+            await shop.pays(await shop.asks(player, ProviderName.STRIPE, Money(10_00, "EUR")))
+            events += shop.world.stripe.events(shop.world.stripe.newest())
+        random.shuffle(events)
+        await shop.receives(ProviderName.STRIPE, events)
+        await shop.works(2)
+    async with shop.database.owner() as owner:
+        assert await owner.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
+    for player in players:
+        assert (await shop.wallet(player, "USD")).available == Money(8 * 50_00, "USD")
+        assert (await shop.wallet(player, "EUR")).available == Money(8 * 10_00, "EUR")

@@ -227,3 +227,28 @@ async def test_while_the_database_is_down_a_delivery_is_answered_503_and_comes_a
     async with door.get("/health") as response:
         assert (await response.json())["status"] == "ok"
     await shop.works()
+
+
+async def test_headers_that_are_no_text_are_no_trouble(shop: Shop, door: Door) -> None:
+    raw = (await paid(shop, ProviderName.YOOKASSA))[0]
+
+    def send(path: str, body: bytes) -> bytes:
+        with socket.create_connection((door.host, door.port), timeout=5) as caller:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n".encode()
+            caller.sendall(head + b"User-Agent: a\xff\xfe\r\nContent-Type: \xed\xa0\x80\r\n\r\n" + body)
+            return caller.recv(100)
+
+    assert b" 401 " in await asyncio.to_thread(send, PATH[ProviderName.STRIPE], b"{}")
+    assert b" 200 " in await asyncio.to_thread(send, PATH[ProviderName.YOOKASSA], raw.body)
+
+
+async def test_health_shows_how_long_the_oldest_has_waited_though_it_is_put_off(shop: Shop, door: Door) -> None:
+    await shop.receives(ProviderName.STRIPE, await paid(shop, ProviderName.STRIPE))
+    async with shop.database.connection() as tx:
+        await tx.execute(
+            "UPDATE webhook_inbox SET received_at = now() - interval '5 h', run_at = now() + interval '1 h'"
+        )
+    async with door.get("/health") as response:
+        assert (await response.json())["inbox"] >= 5 * 3600
+    await shop.due_now()
+    await shop.works()
