@@ -14,7 +14,8 @@ CREATE TABLE users (
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now());
 
--- ==== ledger: begin
+-- ==== ledger
+
 -- Where money is and how it got there. A movement is one journal with two or more lines (entries) whose sum is zero
 -- in each currency: what one account gives, another receives. Plus means the holder got it, so a provider's account, which
 -- holds our money, goes below zero. ledger_post is the only door; everything else here makes sure of that, or proves it.
@@ -30,21 +31,32 @@ CREATE TABLE currency (
 CREATE FUNCTION major(minor bigint, exponent smallint) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
   RETURN minor * (ARRAY[1, 0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001, 0.0000001, 0.00000001])[exponent + 1];
 
+-- Rules of single values are domains and not CHECKs of their tables: PostgreSQL reads a CHECK anew in every statement, a domain once.
+CREATE DOMAIN available_minor   AS bigint CONSTRAINT available_not_negative   CHECK (VALUE >= 0);
+CREATE DOMAIN bets_minor        AS bigint CONSTRAINT bets_not_negative        CHECK (VALUE >= 0);
+CREATE DOMAIN withdrawals_minor AS bigint CONSTRAINT withdrawals_not_negative CHECK (VALUE >= 0);
+CREATE DOMAIN total_minor       AS bigint CONSTRAINT total_not_negative       CHECK (VALUE >= 0);
+CREATE DOMAIN leg_minor         AS bigint CONSTRAINT leg_not_zero             CHECK (VALUE <> 0);
+CREATE DOMAIN hash              AS bytea  CONSTRAINT hash_is_sha256           CHECK (octet_length(VALUE) = 32);
+CREATE DOMAIN ledger_key AS text COLLATE "C" CONSTRAINT ledger_key_length CHECK (length(VALUE) BETWEEN 3 AND 200);
+CREATE DOMAIN ledger_actor AS text CONSTRAINT ledger_actor_named CHECK (VALUE <> '');
+
 -- A player's wallet: one for each currency, and the only row that a movement of that wallet locks. It repeats what the entries
 -- say, so that a CHECK can refuse to spend what is not there. Without "_minor" a column is for reading: major units, not writable.
 CREATE TABLE users_balance (
+  id bigint NOT NULL UNIQUE,                          -- player and currency in one number, as in its accounts' numbers
   user_id bigint NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
   currency text COLLATE "C" NOT NULL,
   unit numeric NOT NULL,
   seq bigint NOT NULL DEFAULT 0,                      -- movements so far, without a gap
-  available_minor   bigint NOT NULL DEFAULT 0 CONSTRAINT available_not_negative   CHECK (available_minor   >= 0),
-  bets_minor        bigint NOT NULL DEFAULT 0 CONSTRAINT bets_not_negative        CHECK (bets_minor        >= 0),
-  withdrawals_minor bigint NOT NULL DEFAULT 0 CONSTRAINT withdrawals_not_negative CHECK (withdrawals_minor >= 0),
-  deposited_minor bigint NOT NULL DEFAULT 0 CHECK (deposited_minor >= 0),
-  withdrawn_minor bigint NOT NULL DEFAULT 0 CHECK (withdrawn_minor >= 0),
-  bet_minor       bigint NOT NULL DEFAULT 0 CHECK (bet_minor >= 0),
-  won_minor       bigint NOT NULL DEFAULT 0 CHECK (won_minor >= 0),
-  lost_minor      bigint NOT NULL DEFAULT 0 CHECK (lost_minor >= 0),
+  available_minor   available_minor   NOT NULL DEFAULT 0,
+  bets_minor        bets_minor        NOT NULL DEFAULT 0,
+  withdrawals_minor withdrawals_minor NOT NULL DEFAULT 0,
+  deposited_minor   total_minor       NOT NULL DEFAULT 0,
+  withdrawn_minor   total_minor       NOT NULL DEFAULT 0,
+  bet_minor         total_minor       NOT NULL DEFAULT 0,
+  won_minor         total_minor       NOT NULL DEFAULT 0,
+  lost_minor        total_minor       NOT NULL DEFAULT 0,
   balance             numeric GENERATED ALWAYS AS (available_minor * unit) STORED,   -- what can be spent now
   locked_in_bets      numeric GENERATED ALWAYS AS (bets_minor * unit) STORED,
   pending_withdrawals numeric GENERATED ALWAYS AS (withdrawals_minor * unit) STORED,
@@ -86,38 +98,36 @@ CREATE TYPE ledger_kind AS ENUM (
 
 CREATE TABLE ledger_journal (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  idempotency_key text COLLATE "C" NOT NULL UNIQUE CHECK (length(idempotency_key) BETWEEN 3 AND 200),
-  request_hash bytea NOT NULL CHECK (octet_length(request_hash) = 32),
+  idempotency_key ledger_key NOT NULL UNIQUE,
+  request_hash hash NOT NULL,
   kind ledger_kind NOT NULL,
   user_id bigint,                                     -- whose wallets it moves; null: nobody's
   entity_type text,
   entity_id bigint,
   reverses_id bigint REFERENCES ledger_journal (id),
-  actor text NOT NULL CHECK (actor <> ''),
+  actor ledger_actor NOT NULL,
   description text,
   metadata jsonb NOT NULL,
   effective_at timestamptz NOT NULL,                  -- when it happened, by the provider's clock
   created_at timestamptz NOT NULL,                    -- when it was booked, by ours
-  xact_id xid8 NOT NULL,
-  CHECK ((reverses_id IS NOT NULL) = (kind = 'reversal')));
+  xact_id xid8 NOT NULL);
 CREATE UNIQUE INDEX ledger_journal_reversed_once ON ledger_journal (reverses_id) WHERE reverses_id IS NOT NULL;
 CREATE INDEX ledger_journal_history ON ledger_journal (user_id, id DESC) WHERE user_id IS NOT NULL;
 
 CREATE TABLE ledger_entry (
-  journal_id bigint NOT NULL REFERENCES ledger_journal (id),
-  account_id bigint NOT NULL REFERENCES ledger_account (id),
-  amount_minor bigint NOT NULL CONSTRAINT amount_not_zero CHECK (amount_minor <> 0),
+  journal_id bigint NOT NULL,                         -- both are looked up by ledger_entry_balanced
+  account_id bigint NOT NULL,
+  amount_minor leg_minor NOT NULL,
   wallet_seq bigint,                                  -- the last three only on a player's account
-  balance_after bigint CHECK (balance_after >= 0),
-  available_after bigint CHECK (available_after >= 0),
-  PRIMARY KEY (journal_id, account_id),
-  CHECK (num_nulls(wallet_seq, balance_after, available_after) = CASE WHEN account_id < 10000 THEN 3 ELSE 0 END));
+  balance_after total_minor,
+  available_after total_minor,
+  PRIMARY KEY (journal_id, account_id));
 CREATE UNIQUE INDEX ledger_entry_wallet ON ledger_entry (account_id, wallet_seq) WHERE wallet_seq IS NOT NULL;
 CREATE INDEX ledger_entry_system ON ledger_entry (account_id, journal_id) INCLUDE (amount_minor) WHERE wallet_seq IS NULL;
 
 CREATE TABLE ledger_unsealed (
-  journal_id bigint PRIMARY KEY REFERENCES ledger_journal (id),
-  digest bytea NOT NULL CHECK (octet_length(digest) = 32));
+  journal_id bigint PRIMARY KEY,
+  digest hash NOT NULL);
 
 CREATE TABLE ledger_seal (
   seq bigint PRIMARY KEY,
@@ -126,20 +136,33 @@ CREATE TABLE ledger_seal (
   sealed_at timestamptz NOT NULL,
   hash bytea NOT NULL CHECK (octet_length(hash) = 32));
 
--- Each INSERT into ledger_entry must bring whole journals: two lines or more, zero in each currency, made in this transaction.
+-- Each INSERT into ledger_entry must bring whole journals, made in this transaction: two lines or more, zero in each currency,
+-- every account known. It stands for foreign keys too: journals and accounts are never changed or deleted, so to look is enough,
+-- while a foreign key would lock the provider's account in every deposit, and all deposits would queue to write that lock.
 CREATE FUNCTION ledger_entry_balanced() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE bad record;
 BEGIN
-  SELECT n.journal_id, c.code, sum(n.amount_minor) AS total, count(*) AS lines, bool_and(j.xact_id = pg_current_xact_id()) AS own INTO bad
-    FROM new_rows n JOIN ledger_journal j ON j.id = n.journal_id LEFT JOIN currency c ON c.number = n.account_id / 100 % 100
-    GROUP BY 1, 2 HAVING sum(n.amount_minor) <> 0 OR count(*) < 2 OR NOT bool_and(j.xact_id = pg_current_xact_id()) LIMIT 1;
+  SELECT n.journal_id, n.account_id / 100 % 100 AS currency, sum(n.amount_minor) AS total, count(*) AS lines, count(a.id) AS known,
+         bool_and(j.xact_id IS NOT DISTINCT FROM pg_current_xact_id()) AS own INTO bad
+    FROM new_rows n
+      LEFT JOIN LATERAL (SELECT x.id FROM ledger_account x WHERE x.id = n.account_id LIMIT 1) a ON true
+      LEFT JOIN LATERAL (SELECT x.xact_id FROM ledger_journal x WHERE x.id = n.journal_id LIMIT 1) j ON true
+    GROUP BY 1, 2
+    HAVING sum(n.amount_minor) <> 0 OR count(*) < 2 OR count(a.id) < count(*)
+      OR NOT bool_and(j.xact_id IS NOT DISTINCT FROM pg_current_xact_id())
+      OR NOT bool_and(num_nulls(n.wallet_seq, n.balance_after, n.available_after) = CASE WHEN n.account_id < 10000 THEN 3 ELSE 0 END)
+    LIMIT 1;
   IF NOT FOUND THEN
     RETURN NULL;
   END IF;
-  IF bad.own THEN
-    RAISE EXCEPTION 'journal % is not balanced in %: sum % over % lines', bad.journal_id, bad.code, bad.total, bad.lines USING ERRCODE = 'LB002';
+  IF NOT bad.own THEN
+    RAISE EXCEPTION 'journal % is closed: lines are added only in the transaction that made it', bad.journal_id USING ERRCODE = 'LB003';
   END IF;
-  RAISE EXCEPTION 'journal % is closed: lines are added only in the transaction that made it', bad.journal_id USING ERRCODE = 'LB003';
+  IF bad.known < bad.lines THEN
+    RAISE EXCEPTION 'journal % has a line of an account that does not exist', bad.journal_id USING ERRCODE = 'LB006';
+  END IF;
+  RAISE EXCEPTION 'journal % is not balanced in currency %, or lacks balances: sum % over % lines', bad.journal_id, bad.currency, bad.total, bad.lines
+    USING ERRCODE = 'LB002';
 END $$;
 CREATE TRIGGER ledger_entry_balanced AFTER INSERT ON ledger_entry REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION ledger_entry_balanced();
@@ -162,15 +185,15 @@ CREATE TRIGGER ledger_unsealed_truncate BEFORE TRUNCATE ON ledger_unsealed FOR E
 CREATE TRIGGER users_balance_truncate   BEFORE TRUNCATE ON users_balance   FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 -- Opens a currency and whatever accounts of the chart it has not got yet. Owner only; harmless when repeated.
-CREATE FUNCTION currency_open(p_code text, p_exponent smallint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+CREATE FUNCTION currency_open(p_code text, p_number smallint, p_exponent smallint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE known currency;
 BEGIN
   LOCK TABLE currency IN SHARE ROW EXCLUSIVE MODE;
-  INSERT INTO currency (code, number, exponent) SELECT p_code, coalesce(max(number), 0) + 1, p_exponent FROM currency
-    ON CONFLICT (code) DO NOTHING;
+  INSERT INTO currency (code, number, exponent) VALUES (p_code, p_number, p_exponent) ON CONFLICT (code) DO NOTHING;
   SELECT * INTO STRICT known FROM currency WHERE code = p_code;
-  IF known.exponent <> p_exponent THEN
-    RAISE EXCEPTION '% has exponent %, not %: books cannot be rescaled', p_code, known.exponent, p_exponent USING ERRCODE = 'LB009';
+  IF (known.number, known.exponent) <> (p_number, p_exponent) THEN
+    RAISE EXCEPTION '% has number % and exponent %, not % and %: books cannot be renumbered or rescaled',
+      p_code, known.number, known.exponent, p_number, p_exponent USING ERRCODE = 'LB009';
   END IF;
   INSERT INTO ledger_account (id, code, kind, currency)
     SELECT known.number * 100 + number, name || ':' || p_code, split_part(name, ':', 1), p_code FROM ledger_chart WHERE number > 3
@@ -178,7 +201,8 @@ BEGIN
 END $$;
 
 CREATE FUNCTION wallet_open(p_user bigint, p_currency text) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  INSERT INTO users_balance (user_id, currency, unit) SELECT p_user, code, unit FROM currency WHERE code = p_currency
+  INSERT INTO users_balance (id, user_id, currency, unit)
+    SELECT p_user * 100 + number, p_user, code, unit FROM currency WHERE code = p_currency
     ON CONFLICT DO NOTHING;
   INSERT INTO ledger_account (id, code, kind, user_id, currency, opened_at)
     SELECT p_user * 10000 + c.number * 100 + a.number, format('player:%s:%s:%s', p_user, a.name, c.code), a.name, p_user, c.code, now()
@@ -199,7 +223,8 @@ CREATE FUNCTION ledger_request(kind ledger_kind, entity_type text, entity_id big
   RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE
   RETURN sha256(convert_to(ROW(kind, entity_type, entity_id, reverses, accounts, amounts)::text, 'UTF8'));
 
-CREATE FUNCTION ledger_post(p_key text, p_kind text, p_accounts text[], p_amounts bigint[], p_actor text,
+-- Accounts are given by number, in ascending order: nothing has to be looked up, and no two movements wait for each other crosswise.
+CREATE FUNCTION ledger_post(p_key text, p_kind text, p_accounts bigint[], p_amounts bigint[], p_actor text,
     p_entity_type text DEFAULT NULL, p_entity_id bigint DEFAULT NULL, p_effective_at timestamptz DEFAULT NULL,
     p_description text DEFAULT NULL, p_metadata jsonb DEFAULT NULL, p_reverses bigint DEFAULT NULL)
   RETURNS TABLE (journal_id bigint, replayed boolean)
@@ -209,27 +234,25 @@ DECLARE
   v_now timestamptz := clock_timestamp();
   v_kind ledger_kind := p_kind;
   v_counts ledger_kind := v_kind;                     -- the kind whose totals move: a reversal takes back what it reverses
+  v_legs int := cardinality(p_accounts);
   v_hash bytea;
   v_journal ledger_journal;
   v_wallet users_balance;
-  v_account bigint[]; v_amount bigint[]; v_currency text[];
   v_seq bigint[]; v_balance bigint[]; v_available bigint[];
-  v_legs int := cardinality(p_accounts);
-  v_user bigint; v_first int; d_available bigint := 0; d_bets bigint := 0; d_withdrawals bigint := 0;
+  v_first int := 1; d_available bigint := 0; d_bets bigint := 0; d_withdrawals bigint := 0;
 BEGIN
   IF v_legs IS NULL OR v_legs < 2 OR cardinality(p_amounts) IS DISTINCT FROM v_legs THEN
     RAISE EXCEPTION 'a movement is two legs or more, each an account and an amount' USING ERRCODE = 'LB005';
   END IF;
-  SELECT array_agg(a.id ORDER BY a.id), array_agg(l.amount ORDER BY a.id), array_agg(a.currency ORDER BY a.id), max(a.user_id)
-    INTO v_account, v_amount, v_currency, v_user
-    FROM unnest(p_accounts, p_amounts) AS l (code, amount) JOIN ledger_account a USING (code);
-  IF cardinality(v_account) IS DISTINCT FROM v_legs THEN
-    RAISE EXCEPTION 'unknown account in %', p_accounts USING ERRCODE = 'LB006';
-  END IF;
-  v_hash := ledger_request(v_kind, p_entity_type, p_entity_id, p_reverses, v_account, v_amount);
+  FOR i IN 2 .. v_legs LOOP
+    IF (p_accounts[i] > p_accounts[i - 1]) IS NOT TRUE THEN
+      RAISE EXCEPTION 'accounts must ascend and not repeat: %', p_accounts USING ERRCODE = 'LB006';
+    END IF;
+  END LOOP;
+  v_hash := ledger_request(v_kind, p_entity_type, p_entity_id, p_reverses, p_accounts, p_amounts);
 
   INSERT INTO ledger_journal (idempotency_key, request_hash, kind, user_id, entity_type, entity_id, reverses_id, actor, description, metadata, effective_at, created_at, xact_id)
-    VALUES (p_key, v_hash, v_kind, v_user, p_entity_type, p_entity_id, p_reverses, p_actor, p_description, coalesce(p_metadata, '{}'), coalesce(p_effective_at, v_now), v_now, pg_current_xact_id())
+    VALUES (p_key, v_hash, v_kind, nullif(p_accounts[v_legs] / 10000, 0), p_entity_type, p_entity_id, p_reverses, p_actor, p_description, coalesce(p_metadata, '{}'), coalesce(p_effective_at, v_now), v_now, pg_current_xact_id())
     ON CONFLICT (idempotency_key) DO NOTHING RETURNING * INTO v_journal;
   IF v_journal.id IS NULL THEN                        -- the key is taken, perhaps by a twin that has just committed
     SELECT j.* INTO STRICT v_journal FROM ledger_journal j WHERE j.idempotency_key = p_key;
@@ -240,16 +263,29 @@ BEGIN
     RETURN;
   END IF;
 
-  -- Wallets in ascending order, so that no two movements wait for each other. The UPDATE is the lock; its CHECKs are the rule.
-  v_first := 1;
+  IF (v_kind = 'reversal') <> (p_reverses IS NOT NULL) THEN
+    RAISE EXCEPTION 'a reversal names the journal it reverses, and nothing else does' USING ERRCODE = 'LB008';
+  END IF;
+  IF p_reverses IS NOT NULL THEN
+    SELECT j.kind INTO v_counts FROM ledger_journal j WHERE j.id = p_reverses AND j.kind <> 'reversal';
+    IF NOT FOUND OR EXISTS (
+        SELECT FROM unnest(p_accounts, p_amounts) AS l (account_id, amount)
+          FULL JOIN (SELECT e.account_id, e.amount_minor FROM ledger_entry e WHERE e.journal_id = p_reverses) e USING (account_id)
+          WHERE l.amount IS DISTINCT FROM -e.amount_minor) THEN
+      RAISE EXCEPTION 'journal % can only be reversed as it was booked, and a reversal not at all', p_reverses USING ERRCODE = 'LB008';
+    END IF;
+  END IF;
+
+  -- The UPDATE is the lock of a wallet; its CHECKs are the rule.
   FOR i IN 1 .. v_legs LOOP
-    CASE v_account[i] % 100
-      WHEN 1 THEN d_available := v_amount[i];
-      WHEN 2 THEN d_bets := v_amount[i];
-      WHEN 3 THEN d_withdrawals := v_amount[i];
-      ELSE v_first := i + 1; v_seq[i] := NULL; v_balance[i] := NULL; v_available[i] := NULL; CONTINUE;
+    CASE WHEN p_accounts[i] < 10000 THEN
+        v_first := i + 1; v_seq[i] := NULL; v_balance[i] := NULL; v_available[i] := NULL;
+        CONTINUE;
+      WHEN p_accounts[i] % 100 = 1 THEN d_available := p_amounts[i];
+      WHEN p_accounts[i] % 100 = 2 THEN d_bets := p_amounts[i];
+      ELSE d_withdrawals := p_amounts[i];
     END CASE;
-    CONTINUE WHEN v_account[i + 1] / 100 = v_account[i] / 100;
+    CONTINUE WHEN p_accounts[i + 1] / 100 = p_accounts[i] / 100;
     UPDATE users_balance w SET
         seq = seq + 1,
         available_minor   = available_minor   + d_available,
@@ -261,22 +297,22 @@ BEGIN
         won_minor       = won_minor       + CASE WHEN v_counts = 'bet_won'                         THEN d_available   ELSE 0 END,
         lost_minor      = lost_minor      - CASE WHEN v_counts = 'bet_lost'                        THEN d_bets        ELSE 0 END,
         last_transaction = greatest(last_transaction, v_now), updated_at = greatest(updated_at, v_now)
-      WHERE w.user_id = v_user AND w.currency = v_currency[i] RETURNING w.* INTO v_wallet;
+      WHERE w.id = p_accounts[i] / 100 RETURNING w.* INTO v_wallet;
     IF NOT FOUND THEN
-      RAISE EXCEPTION 'wallet %/% is not open', v_user, v_currency[i] USING ERRCODE = 'LB007';
+      RAISE EXCEPTION 'wallet % is not open', p_accounts[i] / 100 USING ERRCODE = 'LB007';
     END IF;
     FOR k IN v_first .. i LOOP
       v_seq[k] := v_wallet.seq;
-      v_balance[k] := CASE v_account[k] % 100 WHEN 1 THEN v_wallet.available_minor WHEN 2 THEN v_wallet.bets_minor ELSE v_wallet.withdrawals_minor END;
+      v_balance[k] := CASE p_accounts[k] % 100 WHEN 1 THEN v_wallet.available_minor WHEN 2 THEN v_wallet.bets_minor ELSE v_wallet.withdrawals_minor END;
       v_available[k] := v_wallet.available_minor;
     END LOOP;
     v_first := i + 1; d_available := 0; d_bets := 0; d_withdrawals := 0;
   END LOOP;
 
   INSERT INTO ledger_entry (journal_id, account_id, amount_minor, wallet_seq, balance_after, available_after)
-    SELECT v_journal.id, l.* FROM unnest(v_account, v_amount, v_seq, v_balance, v_available) AS l;
+    SELECT v_journal.id, l.* FROM unnest(p_accounts, p_amounts, v_seq, v_balance, v_available) AS l;
   INSERT INTO ledger_unsealed (journal_id, digest)
-    VALUES (v_journal.id, ledger_digest(v_journal, v_account, v_amount, v_seq, v_balance, v_available));
+    VALUES (v_journal.id, ledger_digest(v_journal, p_accounts, p_amounts, v_seq, v_balance, v_available));
   RETURN QUERY SELECT v_journal.id, false;
 END $$;
 
@@ -366,6 +402,7 @@ CREATE FUNCTION ledger_verify() RETURNS TABLE (rule text, detail text)
       ('I11 a total is the sum of its kind', 'bet_minor', w.bet_minor, coalesce(m.bet, 0)),
       ('I11 a total is the sum of its kind', 'won_minor', w.won_minor, coalesce(m.won, 0)),
       ('I11 a total is the sum of its kind', 'lost_minor', w.lost_minor, coalesce(m.lost, 0)),
+      ('a wallet has the number of its accounts', 'id', w.id, w.wallet),
       ('a wallet has the unit of its currency', 'unit', w.unit, w.currency_unit),
       ('a wallet knows its last movement', 'last_transaction', extract(epoch FROM w.last_transaction), extract(epoch FROM m.last_transaction)),
       ('a wallet knows its last movement', 'updated_at', extract(epoch FROM w.updated_at), extract(epoch FROM greatest(w.created_at, m.last_transaction)))
@@ -430,7 +467,6 @@ DO $$ BEGIN
     GRANT EXECUTE ON FUNCTION wallet_open, ledger_post, ledger_seal, ledger_head, ledger_verify TO lb_app;
   END IF;
 END $$;
--- ==== ledger: end
 
 -- ==== operations: what a player asked for and a provider does
 

@@ -316,7 +316,7 @@ async def _set_up(owner: Tx, dsn: str, schema: str, *, make_role: bool) -> None:
     role = bool(await owner.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", APP_ROLE))
     await _apply(owner, schema, role=role)
     for currency in CURRENCIES.values():
-        await owner.execute("SELECT currency_open($1, $2)", currency.code, currency.exponent)
+        await owner.execute("SELECT currency_open($1, $2, $3)", currency.code, currency.number, currency.exponent)
     if role:
         await _limit(owner, APP_ROLE)
 

@@ -132,7 +132,7 @@ class Embedded:
         """Brings the server back when something kills it under a running bot; the pool then reconnects."""
         while True:
             await asyncio.sleep(1)
-            if not self._alive():
+            if self._lock is not None and not self._alive():  # another process's server is not ours to start
                 logger.error("embedded database is gone, starting it again")
                 try:
                     await self._bring_up()

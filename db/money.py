@@ -18,6 +18,8 @@ _EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 @dataclass(frozen=True, slots=True)
 class Currency:
     code: str
+    number: int
+    """Part of the number of every account in this currency; never changed and never used again."""
     exponent: int
     """Digits after the decimal point: 100 minor units of USD make one dollar, so 2."""
 
@@ -26,7 +28,7 @@ class Currency:
 CURRENCIES: Mapping[str, Currency] = MappingProxyType(
     {
         currency.code: currency
-        for currency in (Currency("USD", 2), Currency("EUR", 2), Currency("RUB", 2), Currency("USDT", 6))
+        for currency in (Currency("USD", 1, 2), Currency("EUR", 2, 2), Currency("RUB", 3, 2), Currency("USDT", 4, 6))
     }
 )
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -27,13 +25,13 @@ from db.database import (
     Tx,
 )
 from db.embedded import AlreadyRunning, Embedded, EmbeddedError
-from tests.conftest import in_database, statement
+from tests.conftest import in_database, server_folder, statement
 
 SMALL = f"""
 CREATE TABLE wallet (id int PRIMARY KEY, amount int NOT NULL CHECK (amount >= 0), facts jsonb);
 CREATE TABLE note (id int PRIMARY KEY, told_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE opened (code text PRIMARY KEY, exponent int NOT NULL);
-CREATE FUNCTION currency_open(text, int) RETURNS void LANGUAGE sql
+CREATE FUNCTION currency_open(text, int, int) RETURNS void LANGUAGE sql
   AS 'INSERT INTO opened VALUES ($1, $2) ON CONFLICT DO NOTHING';
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{APP_ROLE}') THEN
@@ -70,11 +68,8 @@ async def opened(empty: str, small: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that the account of the database may pass through."""
-    path = Path(tempfile.mkdtemp(prefix="looseline-test-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    with server_folder() as path:
+        yield path
 
 
 @asynccontextmanager
