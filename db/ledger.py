@@ -67,6 +67,7 @@ _REFUSALS: Mapping[str, type[LedgerRefusal]] = {
     "LB006": UnknownAccount,
     "LB007": WalletNotOpen,
     "LB008": NotReversible,
+    "22000": Malformed,  # an amount that no bigint holds does not even reach the server
     "22003": Malformed,
     "22P02": Malformed,
     "available_not_negative": Overdraft,
@@ -129,7 +130,7 @@ async def post(
     reverses: int | None = None,
 ) -> Posting:
     """Posts one movement: account code → minor units, plus to who gets it. Raises a LedgerRefusal."""
-    numbered = sorted((account_number(code), amount) for code, amount in legs.items())
+    numbered = sorted(((account_number(code), amount) for code, amount in legs.items()), reverse=True)
     with _refusals():
         row = await tx.fetchrow(
             "SELECT journal_id, replayed FROM ledger_post($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -157,8 +158,6 @@ def _refusals() -> Iterator[None]:
         if refusal is None:
             raise
         raise refusal(str(error)) from error
-    except asyncpg.DataError as error:  # an amount that no bigint holds never reaches the server
-        raise Malformed(str(error)) from error
 
 
 async def open_wallet(tx: Tx, user_id: int, currency: str) -> None:
