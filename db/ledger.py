@@ -130,7 +130,7 @@ async def post(
     reverses: int | None = None,
 ) -> Posting:
     """Posts one movement: account code → minor units, plus to who gets it. Raises a LedgerRefusal."""
-    numbered = sorted(((account_number(code), amount) for code, amount in legs.items()), reverse=True)
+    numbered = sorted((account_number(code), amount) for code, amount in legs.items())
     with _refusals():
         row = await tx.fetchrow(
             "SELECT journal_id, replayed FROM ledger_post($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",

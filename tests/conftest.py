@@ -37,10 +37,7 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[str]:
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
-    # Not pytest's own folder: the database's account must be able to pass through.
-    folder = Path(tempfile.mkdtemp(prefix="looseline-test-"))
-    folder.chmod(0o755)
-    try:
+    with server_folder() as folder:
         if getattr(request, "param", "embedded") == "postgresql15":
             with postgresql_15(folder) as url:
                 yield url
@@ -50,8 +47,6 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[str]:
                 yield server.owner_dsn("postgres")
             finally:
                 asyncio.run(server.stop())
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +76,19 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     """A fresh database, opened the way the bot opens it."""
     async with Database.open(database_url) as database:
         yield database
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A folder for a server, in memory where there is room: a database is copied there 20 times as fast."""
+    memory = Path("/dev/shm")  # noqa: S108  tests have no secrets
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 2**30
+    folder = Path(tempfile.mkdtemp(prefix="looseline-test-", dir=memory if roomy else None))
+    folder.chmod(0o755)  # root's server runs under another account, which must be able to pass
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def test_the_environment_wins_over_the_file_and_empty_is_none(tmp_path: Path) ->
     with pytest.raises(ConfigError, match=r"^POSTBACK_TOKEN: "):
         load({}, file)
     config = load({"PORT": "5000", "TELEGRAM_TOKEN": "", "POSTBACK_TOKEN": "b"}, file)
-    assert (config.port, config.sandbox, config.admin_ids) == (5000, True, {900})
+    assert (config.port, config.sandbox, config.admin_ids) == (5000, True, frozenset({900}))
     assert load({"PORT": "5000"}, tmp_path / "no-file").port == 5000
 
 
