@@ -37,6 +37,7 @@ VALUES: dict[str, Money | str | int] = {
     "hash": "ab" * 32,
     "day": "2026-11-20",
     "count": 2,
+    "job": "head:2026-11-20",
 }
 ARGUMENTS = {name: argument(value) for name, value in VALUES.items()}
 
