@@ -1,5 +1,6 @@
 """The timetable. APScheduler is only the clock: what is due is in rows, so a tick may be missed, doubled or overlap."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ def timetable(deposits: Deposits, bookkeeping: Bookkeeping, timezone: ZoneInfo) 
                 await work()
             except TemporarilyUnavailable:
                 logger.warning("tick missed: the database cannot be reached", extra={"work": str(work)})
+            except asyncio.CancelledError:
+                logger.info("tick cut off: the process ends", extra={"work": str(work)})
 
         scheduler.add_job(run, trigger, **when)
 
