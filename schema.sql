@@ -11,8 +11,13 @@ CREATE TABLE users (
   start_link text CHECK (length(start_link) <= 64),   -- what came with the first /start
   accepted_at timestamptz,                            -- 18 or older, and the rules taken
   bot_blocked_at timestamptz,                         -- set when Telegram says so; cleared by the next word
+  stripe_customer_id text UNIQUE,                     -- cus_…, made when the first card is to be kept
+  frozen_at timestamptz,                              -- nothing goes out: no withdrawal is asked for, approved or sent
+  frozen_reason text CHECK (length(frozen_reason) BETWEEN 1 AND 500),
   created_at timestamptz NOT NULL DEFAULT now(),
-  updated_at timestamptz NOT NULL DEFAULT now());
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  CHECK ((frozen_at IS NULL) = (frozen_reason IS NULL)));
+CREATE INDEX users_username ON users (lower(username)) WHERE username IS NOT NULL;
 
 -- ==== ledger
 
@@ -478,6 +483,70 @@ DO $$ BEGIN
   END IF;
 END $$;
 
+-- ==== methods: what a player pays with, and where a player is paid
+
+-- Cards and wallets kept at a provider with the player's consent. What is here can be shown; it pays nothing without our keys.
+CREATE TABLE payment_methods (
+  method_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  user_id bigint NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
+  provider text NOT NULL CHECK (provider IN ('stripe', 'yookassa')),
+  provider_ref text NOT NULL,                         -- pm_… at Stripe, payment_method.id at YooKassa
+  payment_type text NOT NULL CHECK (payment_type IN ('card', 'wallet', 'bank_account')),
+  card_brand text CHECK (length(card_brand) <= 30),
+  card_last4 text CHECK (card_last4 ~ '^[0-9]{4}$'),
+  card_exp_month smallint CHECK (card_exp_month BETWEEN 1 AND 12),
+  card_exp_year smallint CHECK (card_exp_year BETWEEN 2000 AND 2200),
+  is_default boolean NOT NULL DEFAULT false,
+  is_active boolean NOT NULL DEFAULT true,            -- false: removed by the player, or withdrawn at the provider
+  forget_at timestamptz,                              -- removed here, and still to be removed at the provider
+  created_at timestamptz NOT NULL DEFAULT now(),
+  last_used timestamptz,
+  UNIQUE (provider, provider_ref),
+  CHECK (is_active OR NOT is_default),
+  CHECK (NOT is_active OR forget_at IS NULL));
+CREATE UNIQUE INDEX payment_methods_default ON payment_methods (user_id) WHERE is_default;
+CREATE INDEX payment_methods_user ON payment_methods (user_id, method_id) WHERE is_active;
+CREATE INDEX payment_methods_forget ON payment_methods (forget_at) WHERE forget_at IS NOT NULL;
+
+-- Where a player is paid. The destination itself is encrypted with a key that the database does not have; `masked` is for eyes,
+-- `fingerprint` (keyed too) finds the same destination again. A destination is never changed: another one is another method.
+CREATE TABLE withdrawal_methods (
+  method_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  user_id bigint NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
+  withdrawal_type text NOT NULL CHECK (withdrawal_type IN ('iban', 'ru_account', 'card', 'crypto')),
+  network text CHECK (network IN ('TRC20', 'ERC20', 'BTC')),
+  currency text REFERENCES currency (code),           -- the only wallet it can pay out; null: any
+  destination bytea NOT NULL,
+  fingerprint bytea NOT NULL,
+  masked text NOT NULL CHECK (length(masked) BETWEEN 1 AND 80),
+  is_default boolean NOT NULL DEFAULT false,
+  is_active boolean NOT NULL DEFAULT true,
+  verification_status text NOT NULL DEFAULT 'pending' CHECK (verification_status IN ('pending', 'verified', 'rejected')),
+  is_verified boolean GENERATED ALWAYS AS (verification_status = 'verified') STORED,
+  usable_at timestamptz NOT NULL,                     -- the end of the cooling time
+  verified_at timestamptz,
+  decided_by text,
+  note text CHECK (length(note) <= 500),              -- why it was rejected
+  created_at timestamptz NOT NULL DEFAULT now(),
+  CHECK ((withdrawal_type = 'crypto') = (network IS NOT NULL)),
+  CHECK ((verification_status = 'verified') = (verified_at IS NOT NULL)),
+  CHECK (is_active OR NOT is_default));
+CREATE UNIQUE INDEX withdrawal_methods_default ON withdrawal_methods (user_id) WHERE is_default;
+CREATE UNIQUE INDEX withdrawal_methods_once ON withdrawal_methods (user_id, fingerprint) WHERE is_active;
+CREATE INDEX withdrawal_methods_same ON withdrawal_methods (fingerprint);
+CREATE INDEX withdrawal_methods_pending ON withdrawal_methods (method_id) WHERE verification_status = 'pending' AND is_active;
+
+CREATE FUNCTION withdrawal_method_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF (NEW.user_id, NEW.withdrawal_type, NEW.network, NEW.currency, NEW.fingerprint, NEW.masked, NEW.usable_at)
+       IS DISTINCT FROM
+     (OLD.user_id, OLD.withdrawal_type, OLD.network, OLD.currency, OLD.fingerprint, OLD.masked, OLD.usable_at) THEN
+    RAISE EXCEPTION 'withdrawal method %: what it is cannot be changed', OLD.method_id USING ERRCODE = 'LB011';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER withdrawal_method_guard BEFORE UPDATE ON withdrawal_methods FOR EACH ROW EXECUTE FUNCTION withdrawal_method_guard();
+
 -- ==== operations: what a player asked for and a provider does
 
 CREATE TYPE operation_status AS ENUM
@@ -502,6 +571,12 @@ CREATE TABLE wallet_operations (
   language text NOT NULL DEFAULT 'ru' CHECK (language IN ('ru', 'en')),   -- the player's when it was made
   reason text,                                                -- why it failed, in our own words
   request_key text NOT NULL CHECK (length(request_key) <= 100),   -- one per wish: double taps collapse
+  save_method boolean NOT NULL DEFAULT false,                 -- a deposit whose card is to be kept
+  payment_method_id bigint REFERENCES payment_methods (method_id) ON DELETE RESTRICT,        -- a deposit by a kept card
+  withdrawal_method_id bigint REFERENCES withdrawal_methods (method_id) ON DELETE RESTRICT,  -- where a withdrawal goes
+  comment text CHECK (length(comment) BETWEEN 1 AND 500),     -- what the player says a withdrawal is for
+  note text CHECK (length(note) BETWEEN 1 AND 500),           -- what the admin said who rejected it or saw it fail
+  reminded_at timestamptz,                                    -- when the admins were last told that it waits
   message_id bigint,                                          -- the chat message that shows the link
   actor text NOT NULL,                                        -- who changed it last, for the audit log
   checks int NOT NULL DEFAULT 0,
@@ -510,45 +585,56 @@ CREATE TABLE wallet_operations (
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   completed_at timestamptz,
-  expires_at timestamptz NOT NULL,
+  expires_at timestamptz,
   UNIQUE (user_id, request_key),
   UNIQUE (provider, provider_ref),
   FOREIGN KEY (currency, exponent) REFERENCES currency (code, exponent),
   CHECK ((status = 'completed') = (completed_at IS NOT NULL)),
-  CHECK (status <> 'completed' OR operation_type <> 'deposit' OR (received_minor = amount_minor AND payment_ref IS NOT NULL)));
+  CHECK ((operation_type = 'deposit') = (expires_at IS NOT NULL)),
+  CHECK ((operation_type = 'withdrawal') = (withdrawal_method_id IS NOT NULL)),
+  CHECK (operation_type = 'deposit' OR (payment_method_id IS NULL AND NOT save_method)),
+  CHECK (status <> 'completed' OR (received_minor IS NOT NULL AND payment_ref IS NOT NULL)));
 CREATE UNIQUE INDEX wallet_operations_payment ON wallet_operations (provider, payment_ref) WHERE payment_ref IS NOT NULL;
 CREATE INDEX wallet_operations_user ON wallet_operations (user_id, operation_id DESC);
 CREATE INDEX wallet_operations_due ON wallet_operations (provider, next_check_at) WHERE next_check_at IS NOT NULL;
+CREATE INDEX wallet_operations_queue ON wallet_operations (operation_id)
+  WHERE operation_type = 'withdrawal' AND status IN ('review', 'approved', 'sending', 'unknown');
 CREATE INDEX wallet_operations_open ON wallet_operations (user_id) WHERE status IN ('created', 'pending', 'unknown');
 
 -- Which way a status may go. A deposit that failed, expired or was cancelled can still be paid: that is real money.
-CREATE TABLE operation_transition (old operation_status NOT NULL, new operation_status NOT NULL, PRIMARY KEY (old, new));
-INSERT INTO operation_transition (old, new) VALUES
-  ('created', 'pending'), ('created', 'unknown'), ('created', 'failed'), ('created', 'cancelled'), ('created', 'expired'),
-  ('created', 'completed'), ('created', 'review'),
-  ('unknown', 'pending'), ('unknown', 'failed'), ('unknown', 'cancelled'), ('unknown', 'expired'), ('unknown', 'completed'),
-  ('unknown', 'review'),
-  ('pending', 'unknown'), ('pending', 'failed'), ('pending', 'cancelled'), ('pending', 'expired'), ('pending', 'completed'),
-  ('pending', 'review'),
-  ('failed', 'completed'), ('failed', 'review'), ('expired', 'completed'), ('expired', 'review'),
-  ('cancelled', 'completed'), ('cancelled', 'review'),
-  ('review', 'approved'), ('review', 'completed'), ('review', 'cancelled'),
-  ('approved', 'sending'), ('approved', 'cancelled'),
-  ('sending', 'completed'), ('sending', 'failed'), ('sending', 'unknown');
+-- A withdrawal begins in review, where its money is held already; what ended stays as it ended.
+CREATE TABLE operation_transition (
+  operation_type text NOT NULL,
+  old operation_status NOT NULL,
+  new operation_status NOT NULL,
+  PRIMARY KEY (operation_type, old, new));
+INSERT INTO operation_transition (operation_type, old, new)
+  SELECT 'deposit', old::operation_status, unnest(new)::operation_status FROM (VALUES
+    ('created',   ARRAY['pending', 'unknown', 'failed', 'cancelled', 'expired', 'completed', 'review']),
+    ('unknown',   ARRAY['pending', 'failed', 'cancelled', 'expired', 'completed', 'review']),
+    ('pending',   ARRAY['unknown', 'failed', 'cancelled', 'expired', 'completed', 'review']),
+    ('failed',    ARRAY['completed', 'review']),
+    ('expired',   ARRAY['completed', 'review']),
+    ('cancelled', ARRAY['completed', 'review']),
+    ('review',    ARRAY['completed', 'cancelled'])) AS ways (old, new)
+  UNION ALL
+  SELECT 'withdrawal', old::operation_status, unnest(new)::operation_status FROM (VALUES
+    ('review',    ARRAY['approved', 'cancelled']),
+    ('approved',  ARRAY['sending', 'cancelled']),
+    ('sending',   ARRAY['completed', 'failed', 'unknown']),
+    ('unknown',   ARRAY['completed', 'failed', 'sending'])) AS ways (old, new);
 
 CREATE FUNCTION operation_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF NEW.status <> OLD.status THEN
-    IF NOT EXISTS (SELECT FROM operation_transition t WHERE t.old = OLD.status AND t.new = NEW.status) THEN
-      RAISE EXCEPTION 'operation %: % to % is not allowed', OLD.operation_id, OLD.status, NEW.status USING ERRCODE = 'LB010';
-    END IF;
-    IF OLD.operation_type = 'withdrawal' AND OLD.status IN ('completed', 'failed', 'cancelled', 'expired') THEN
-      RAISE EXCEPTION 'withdrawal % is final', OLD.operation_id USING ERRCODE = 'LB012';
-    END IF;
+  IF NEW.status <> OLD.status AND NOT EXISTS (SELECT FROM operation_transition t
+      WHERE t.operation_type = OLD.operation_type AND t.old = OLD.status AND t.new = NEW.status) THEN
+    RAISE EXCEPTION '% %: % to % is not allowed', OLD.operation_type, OLD.operation_id, OLD.status, NEW.status USING ERRCODE = 'LB010';
   END IF;
-  IF (NEW.user_id, NEW.operation_type, NEW.provider, NEW.currency, NEW.amount_minor, NEW.request_key, NEW.public_id)
+  IF (NEW.user_id, NEW.operation_type, NEW.provider, NEW.currency, NEW.amount_minor, NEW.request_key, NEW.public_id,
+        NEW.save_method, NEW.payment_method_id, NEW.withdrawal_method_id)
        IS DISTINCT FROM
-     (OLD.user_id, OLD.operation_type, OLD.provider, OLD.currency, OLD.amount_minor, OLD.request_key, OLD.public_id)
+     (OLD.user_id, OLD.operation_type, OLD.provider, OLD.currency, OLD.amount_minor, OLD.request_key, OLD.public_id,
+        OLD.save_method, OLD.payment_method_id, OLD.withdrawal_method_id)
      OR (OLD.provider_ref IS NOT NULL AND NEW.provider_ref IS DISTINCT FROM OLD.provider_ref)
      OR (OLD.status = 'completed' AND NEW.payment_ref IS DISTINCT FROM OLD.payment_ref) THEN
     RAISE EXCEPTION 'operation %: what it is cannot be changed', OLD.operation_id USING ERRCODE = 'LB011';
@@ -557,6 +643,40 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER operation_guard BEFORE UPDATE ON wallet_operations FOR EACH ROW EXECUTE FUNCTION operation_guard();
+
+CREATE FUNCTION operation_begins() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.status <> (CASE NEW.operation_type WHEN 'deposit' THEN 'created' ELSE 'review' END)::operation_status THEN
+    RAISE EXCEPTION 'a % does not begin as %', NEW.operation_type, NEW.status USING ERRCODE = 'LB010';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER operation_begins BEFORE INSERT ON wallet_operations FOR EACH ROW EXECUTE FUNCTION operation_begins();
+
+-- Corrections by hand: plus gives to the player, minus takes. Above a limit a second admin has to agree.
+CREATE TABLE adjustment (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  user_id bigint NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
+  currency text NOT NULL REFERENCES currency (code),
+  amount_minor bigint NOT NULL CHECK (amount_minor <> 0),
+  reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 500),
+  status text NOT NULL DEFAULT 'proposed' CHECK (status IN ('proposed', 'posted', 'declined')),
+  request_key text NOT NULL UNIQUE CHECK (length(request_key) <= 100),
+  proposed_by bigint NOT NULL,                        -- Telegram ids of admins
+  decided_by bigint,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  decided_at timestamptz,
+  CHECK ((status = 'proposed') = (decided_by IS NULL)),
+  CHECK ((decided_by IS NULL) = (decided_at IS NULL)));
+CREATE INDEX adjustment_open ON adjustment (id) WHERE status = 'proposed';
+CREATE INDEX adjustment_user ON adjustment (user_id, id DESC);
+
+-- Which admins agreed to a withdrawal: nobody counts twice.
+CREATE TABLE approval (
+  operation_id bigint NOT NULL REFERENCES wallet_operations (operation_id) ON DELETE RESTRICT,
+  admin_id bigint NOT NULL,                           -- Telegram id
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (operation_id, admin_id));
 
 -- ==== audit: who did what; added to and never changed
 
@@ -591,23 +711,91 @@ CREATE TRIGGER operation_audit_new AFTER INSERT ON wallet_operations FOR EACH RO
 CREATE TRIGGER operation_audit_status AFTER UPDATE OF status ON wallet_operations FOR EACH ROW
   WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION operation_audit();
 
+-- ==== returns: money that a provider gave back, or that a bank took back
+
+-- A refund or a dispute. Once booked, its amount is: taken from what the player had, owed because the player no longer had it,
+-- forgiven by an admin, or taken from suspense when it had never been credited. Undone (a refund that failed, a dispute that was
+-- won) all of it has gone back.
+CREATE TABLE returned_payment (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  public_id uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),   -- what the provider knows a refund of ours by
+  kind text NOT NULL CHECK (kind IN ('refund', 'dispute')),
+  provider text NOT NULL CHECK (provider IN ('stripe', 'yookassa', 'cryptocloud')),
+  provider_ref text,                                  -- re_…, du_…; null: asked for, and not answered yet
+  payment_ref text NOT NULL,
+  operation_id bigint REFERENCES wallet_operations (operation_id) ON DELETE RESTRICT,   -- null: of no operation
+  user_id bigint REFERENCES users (id) ON DELETE RESTRICT,
+  currency text NOT NULL REFERENCES currency (code),
+  amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+  state text NOT NULL CHECK (state IN ('noted', 'booked', 'undone')),
+  provider_state text NOT NULL,                       -- requested, pending, succeeded, failed, inquiry, open, won, lost
+  taken_minor     bigint NOT NULL DEFAULT 0 CHECK (taken_minor >= 0),
+  owed_minor      bigint NOT NULL DEFAULT 0 CHECK (owed_minor >= 0),
+  forgiven_minor  bigint NOT NULL DEFAULT 0 CHECK (forgiven_minor >= 0),
+  suspended_minor bigint NOT NULL DEFAULT 0 CHECK (suspended_minor >= 0),
+  requested_by text,                                  -- the admin who had it sent back
+  next_check_at timestamptz,                          -- when to ask the provider about one of ours
+  occurred_at timestamptz NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (provider, kind, provider_ref),
+  CHECK (taken_minor + owed_minor + forgiven_minor + suspended_minor = CASE state WHEN 'booked' THEN amount_minor ELSE 0 END));
+CREATE INDEX returned_payment_debts ON returned_payment (id) WHERE owed_minor > 0;
+CREATE INDEX returned_payment_user ON returned_payment (user_id, id DESC);
+CREATE INDEX returned_payment_payment ON returned_payment (provider, payment_ref);
+CREATE INDEX returned_payment_due ON returned_payment (next_check_at) WHERE next_check_at IS NOT NULL;
+
 -- ==== reconciliation: money that fits no operation, and differences, until an admin settles them
+
+-- What a provider says it did, as its lists tell.
+CREATE TABLE provider_transaction (
+  provider text NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('payment', 'refund', 'dispute')),
+  provider_ref text NOT NULL,
+  payment_ref text,
+  state text NOT NULL,
+  currency text,                                      -- null: an amount that we cannot keep
+  amount_minor bigint,
+  occurred_at timestamptz NOT NULL,
+  seen_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (provider, kind, provider_ref));
+CREATE INDEX provider_transaction_time ON provider_transaction (provider, occurred_at);
+
+CREATE TABLE recon_run (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  provider text NOT NULL,
+  since timestamptz NOT NULL,
+  actor text NOT NULL,
+  seen int NOT NULL DEFAULT 0,
+  mended int NOT NULL DEFAULT 0,                      -- booked late, by the normal path
+  differences int NOT NULL DEFAULT 0,
+  error text,
+  started_at timestamptz NOT NULL DEFAULT now(),
+  finished_at timestamptz);
 
 CREATE TABLE recon_item (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   provider text NOT NULL,
   provider_ref text NOT NULL,
-  problem text NOT NULL CHECK (problem IN ('unknown_payment', 'amount_differs', 'currency_differs', 'paid_twice')),
+  problem text NOT NULL CHECK (problem IN ('unknown_payment', 'amount_differs', 'currency_differs', 'paid_twice',
+    'missing_in_ledger', 'missing_at_provider', 'ledger_differs')),
   operation_id bigint REFERENCES wallet_operations (operation_id) ON DELETE RESTRICT,
   journal_id bigint REFERENCES ledger_journal (id) ON DELETE RESTRICT,   -- null: money in a currency we do not keep
   currency text,
   provider_minor bigint,
   ledger_minor bigint,
   state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'resolved')),
+  decision text CHECK (decision IN ('credited', 'sent_back', 'closed', 'mended')),
+  note text CHECK (length(note) <= 500),
   resolved_by text,
   resolved_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT now(),
-  UNIQUE (provider, provider_ref));
+  UNIQUE (provider, provider_ref, problem),
+  CHECK ((state = 'open') = (resolved_at IS NULL)),
+  CHECK ((state = 'open') = (decision IS NULL)));
+CREATE INDEX recon_item_open ON recon_item (id) WHERE state = 'open';
+
+-- ==== statements and reports: see docs/architecture.md
 
 -- ==== inbox: what a provider delivered, kept before it is acted on
 
@@ -688,10 +876,14 @@ BEGIN
   RETURN QUERY  -- a completed deposit has its journal, of the amount received, in its player's wallet
     SELECT 'I10 completed deposit has its journal', format('operation %s', o.operation_id)
       FROM wallet_operations o
-      LEFT JOIN ledger_journal j ON j.idempotency_key = 'deposit:' || o.provider || ':' || o.payment_ref AND j.kind = 'deposit'
-        AND j.entity_type = 'operation' AND j.entity_id = o.operation_id AND j.user_id = o.user_id
-      LEFT JOIN LATERAL (SELECT sum(e.amount_minor) AS amount FROM ledger_entry e JOIN ledger_account a ON a.id = e.account_id
-        WHERE e.journal_id = j.id AND a.kind = 'available' AND a.currency = o.currency AND a.user_id = o.user_id) e ON true
+      LEFT JOIN LATERAL (
+        SELECT sum(e.amount_minor) AS amount
+          FROM ledger_journal j JOIN ledger_entry e ON e.journal_id = j.id JOIN ledger_account a ON a.id = e.account_id
+          WHERE (j.idempotency_key, j.kind::text) IN (
+              ('deposit:' || o.provider || ':' || o.payment_ref, 'deposit'),
+              ('suspense:' || o.provider || ':' || o.payment_ref || ':credit', 'suspense_released'))
+            AND j.entity_type = 'operation' AND j.entity_id = o.operation_id AND j.user_id = o.user_id
+            AND a.kind = 'available' AND a.currency = o.currency AND a.user_id = o.user_id) e ON true
       WHERE o.operation_type = 'deposit' AND o.status = 'completed' AND e.amount IS DISTINCT FROM o.received_minor;
   RETURN QUERY  -- and no other deposit has one
     SELECT 'I10 deposit journal has its completed operation', format('journal %s', j.id)
@@ -699,11 +891,63 @@ BEGIN
       LEFT JOIN wallet_operations o ON j.entity_type = 'operation' AND o.operation_id = j.entity_id
         AND j.idempotency_key = 'deposit:' || o.provider || ':' || o.payment_ref AND o.status = 'completed'
       WHERE j.kind = 'deposit' AND o.operation_id IS NULL;
+  RETURN QUERY  -- what is held is what is on its way
+    SELECT 'I9 money held for withdrawals is that of open withdrawals', format('player %s, %s', w.user_id, w.currency)
+      FROM users_balance w
+      LEFT JOIN LATERAL (SELECT coalesce(sum(o.amount_minor), 0) AS amount FROM wallet_operations o
+        WHERE o.user_id = w.user_id AND o.currency = w.currency AND o.operation_type = 'withdrawal'
+          AND o.status IN ('review', 'approved', 'sending', 'unknown')) o ON true
+      WHERE w.withdrawals_minor <> o.amount;
+  RETURN QUERY  -- a withdrawal was held, and ended in the ledger as it ended in its row
+    SELECT 'I9 withdrawal has its journals', format('operation %s', o.operation_id)
+      FROM wallet_operations o
+      LEFT JOIN ledger_journal h ON h.idempotency_key = 'withdrawal:' || o.operation_id || ':hold' AND h.kind = 'withdrawal_hold'
+      LEFT JOIN ledger_journal e ON e.idempotency_key = 'withdrawal:' || o.operation_id || ':end'
+      WHERE o.operation_type = 'withdrawal' AND (h.id IS NULL OR e.kind::text IS DISTINCT FROM
+        CASE o.status WHEN 'completed' THEN 'withdrawal_paid' WHEN 'failed' THEN 'withdrawal_release'
+          WHEN 'cancelled' THEN 'withdrawal_release' END);
+  RETURN QUERY
+    SELECT 'withdrawal journal has its operation', format('journal %s', j.id)
+      FROM ledger_journal j
+      LEFT JOIN wallet_operations o ON o.operation_type = 'withdrawal' AND j.entity_type = 'operation' AND o.operation_id = j.entity_id
+        AND j.idempotency_key IN ('withdrawal:' || o.operation_id || ':hold', 'withdrawal:' || o.operation_id || ':end')
+      WHERE j.kind IN ('withdrawal_hold', 'withdrawal_paid', 'withdrawal_release') AND o.operation_id IS NULL;
+  RETURN QUERY  -- a correction that counts was agreed to, and the other way round
+    SELECT 'adjustment has its journal', coalesce(format('adjustment %s', a.id), format('journal %s', j.id))
+      FROM (SELECT * FROM adjustment WHERE status = 'posted') a
+      FULL JOIN (SELECT j.id, j.idempotency_key, j.user_id, e.amount FROM ledger_journal j
+          CROSS JOIN LATERAL (SELECT sum(e.amount_minor) AS amount FROM ledger_entry e
+            WHERE e.journal_id = j.id AND ledger_place(e.account_id) = 1) e
+          WHERE j.kind = 'adjustment' AND j.entity_type = 'adjustment') j
+        ON j.idempotency_key = 'adjustment:' || a.id AND j.user_id = a.user_id
+      WHERE a.id IS NULL OR j.id IS NULL OR j.amount IS DISTINCT FROM a.amount_minor;
+  RETURN QUERY  -- what players owe us is what the ledger says they owe
+    SELECT 'receivables are what players owe', coalesce(d.currency, l.currency)
+      FROM (SELECT r.currency, sum(r.owed_minor) AS amount FROM returned_payment r GROUP BY 1) d
+      FULL JOIN (SELECT a.currency, -sum(e.amount_minor) AS amount FROM ledger_entry e JOIN ledger_account a ON a.id = e.account_id
+          WHERE a.kind = 'receivable' GROUP BY 1) l ON l.currency = d.currency
+      WHERE coalesce(d.amount, 0) <> coalesce(l.amount, 0);
+  RETURN QUERY  -- a refund or dispute is booked if and only if it says so
+    SELECT 'returned payment has its journals', format('returned payment %s', r.id)
+      FROM returned_payment r
+      LEFT JOIN ledger_journal b ON b.idempotency_key = r.kind || ':' || r.provider || ':' || r.provider_ref
+      LEFT JOIN ledger_journal u ON u.idempotency_key = r.kind || ':' || r.provider || ':' || r.provider_ref || ':undo'
+      WHERE CASE r.state WHEN 'booked' THEN b.id IS NULL OR u.id IS NOT NULL WHEN 'noted' THEN b.id IS NOT NULL
+        ELSE (b.id IS NULL) <> (u.id IS NULL) END;
   RETURN QUERY  -- nobody is credited in silence
     SELECT 'I12 credited player has a message', format('operation %s', o.operation_id)
       FROM wallet_operations o
       WHERE o.operation_type = 'deposit' AND o.status = 'completed'
         AND NOT EXISTS (SELECT FROM outbox x WHERE x.dedupe_key = 'deposit-credited:' || o.operation_id);
+  RETURN QUERY
+    SELECT 'I12 ended withdrawal has a message', format('operation %s', o.operation_id)
+      FROM wallet_operations o
+      WHERE o.operation_type = 'withdrawal' AND o.status IN ('completed', 'failed', 'cancelled')
+        AND NOT EXISTS (SELECT FROM outbox x WHERE x.dedupe_key = 'withdrawal-' || o.status || ':' || o.operation_id);
+  RETURN QUERY
+    SELECT 'I12 corrected player has a message', format('adjustment %s', a.id)
+      FROM adjustment a
+      WHERE a.status = 'posted' AND NOT EXISTS (SELECT FROM outbox x WHERE x.dedupe_key = 'adjustment-posted:' || a.id);
   RETURN QUERY  -- money in suspense waits for somebody
     SELECT 'suspense has an item to settle', format('journal %s', j.id)
       FROM ledger_journal j LEFT JOIN recon_item r ON r.journal_id = j.id
@@ -715,8 +959,9 @@ END $$;
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'lb_app') THEN
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO lb_app;
-    GRANT INSERT, UPDATE ON users, wallet_operations, recon_item, webhook_inbox, outbox, job TO lb_app;
-    GRANT INSERT ON audit_log TO lb_app;
+    GRANT INSERT, UPDATE ON users, payment_methods, withdrawal_methods, wallet_operations, adjustment, returned_payment,
+      provider_transaction, recon_run, recon_item, webhook_inbox, outbox, job TO lb_app;
+    GRANT INSERT ON audit_log, approval TO lb_app;
     GRANT INSERT, UPDATE, DELETE ON fsm_state TO lb_app;
     GRANT EXECUTE ON FUNCTION business_verify TO lb_app;
   END IF;

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
+from datetime import timedelta
 
 from aiogram import Bot, Dispatcher
 from aiogram.client.default import DefaultBotProperties
@@ -30,17 +31,27 @@ from handlers.router import commands, create_router
 from handlers.texts import Texts
 from sandbox import Sandbox
 from sandbox.chat import application as sandbox_pages
+from services.adjustments import Adjustments
 from services.bookkeeping import Bookkeeping
+from services.cards import Cards
 from services.deposits import Deposits
 from services.health import Health
 from services.inbox import Inbox
+from services.methods import Methods
 from services.outbox import Outbox
 from services.payments import Payments
 from services.players import Players
 from services.providers import PaymentProvider
+from services.providers.manual import Manual
 from services.providers.stripe import Stripe
 from services.providers.yookassa import Receipt, YooKassa
+from services.reconciliation import Reconciliation
+from services.reports import Reports
+from services.returns import Returns
+from services.statements import Statements
+from services.vault import Vault
 from services.wallets import Wallets
+from services.withdrawals import Withdrawals
 from webhooks.app import create_app
 
 logger = logging.getLogger(__name__)
@@ -59,7 +70,15 @@ class Services:
 
     players: Players
     wallets: Wallets
+    cards: Cards
     deposits: Deposits
+    methods: Methods
+    withdrawals: Withdrawals
+    adjustments: Adjustments
+    statements: Statements
+    reports: Reports
+    returns: Returns
+    reconciliation: Reconciliation
     outbox: Outbox
     inbox: Inbox
     bookkeeping: Bookkeeping
@@ -124,12 +143,25 @@ def build_providers(config: Config, world: Sandbox | None) -> dict[ProviderName,
 
 def build_services(config: Config, database: Database, providers: Mapping[ProviderName, PaymentProvider]) -> Services:
     outbox = Outbox(database, sorted(config.admin_ids))
-    payments = Payments(outbox)
+    vault = Vault(config.vault_secrets)
+    cards = Cards(database, providers)
+    returns = Returns(database, outbox, providers)
+    payments = Payments(outbox, cards, returns)
     inbox = Inbox(database, outbox, payments, providers)
+    methods = Methods(database, outbox, vault, timedelta(hours=config.method_cooling_hours))
+    statements = Statements(database, config.timezone)
     return Services(
         players=Players(database, config.default_language),
         wallets=Wallets(database),
-        deposits=Deposits(database, outbox, payments, providers),
+        cards=cards,
+        deposits=Deposits(database, outbox, payments, cards, providers),
+        methods=methods,
+        withdrawals=Withdrawals(database, outbox, methods, Manual(), config.withdrawal_limits),
+        adjustments=Adjustments(database, outbox, config.withdrawal_limits),
+        statements=statements,
+        reports=Reports(database, outbox, statements, vault, config.timezone, config.base_url),
+        returns=returns,
+        reconciliation=Reconciliation(database, outbox, payments, returns, providers),
         outbox=outbox,
         inbox=inbox,
         bookkeeping=Bookkeeping(database, outbox, inbox),

@@ -12,8 +12,9 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationError
 
 from db.models import Language
-from db.money import CURRENCIES
+from db.money import CURRENCIES, InvalidAmount, Money
 from services.providers.yookassa import NETWORKS
+from services.withdrawals import DEFAULT_LIMITS, WithdrawalLimits
 
 Network = IPv4Network | IPv6Network
 
@@ -111,6 +112,21 @@ def _secrets(pattern: str, expected: str) -> Callable[[str], tuple[SecretStr, ..
     return lambda value: tuple(check(part) for part in value.replace(",", " ").split())
 
 
+def _limits(value: str) -> dict[str, WithdrawalLimits]:
+    expected = "expected currency:smallest:largest:in 24 hours:by one admin, like USD:10:5000:5000:1000,RUB:…"
+    limits = dict(DEFAULT_LIMITS)
+    for part in _list(value):
+        currency, *amounts = part.split(":")
+        if currency not in limits or len(amounts) != 4:
+            raise ValueError(expected)
+        try:
+            smallest, largest, daily, single = (Money.parse(amount, currency) for amount in amounts)
+        except InvalidAmount:
+            raise ValueError(expected) from None
+        limits[currency] = WithdrawalLimits(smallest, largest, daily, single)
+    return limits
+
+
 _ANY_SECRET = (r"[!-~]+", "expected a key without spaces, in Latin letters, digits and signs")
 _PATH_SECRET = (r"[A-Za-z0-9_-]+", "expected only Latin letters, digits, - and _")
 
@@ -173,11 +189,27 @@ class Config(BaseModel):
         str, BeforeValidator(_text("|".join(CURRENCIES), f"expected one of {', '.join(CURRENCIES)}"))
     ] = "RUB"
     metrics_token: Secret | None = None
+    encryption_key: Annotated[
+        tuple[SecretStr, ...],
+        BeforeValidator(_secrets(r"[!-~]{32,}", "expected 32 or more Latin letters, digits and signs")),
+    ] = ()
+    withdrawal_limits: Annotated[Mapping[str, WithdrawalLimits], BeforeValidator(_limits)] = DEFAULT_LIMITS
+    method_cooling_hours: Annotated[int, BeforeValidator(_number(0, 8760, "expected hours, from 0 to 8760"))] = 24
 
     @property
     def sandbox(self) -> bool:
         """Without a Telegram token the outside world is played on this machine."""
         return self.telegram_token is None
+
+    @property
+    def vault_secrets(self) -> tuple[str, ...]:
+        """What payout details are encrypted with. Without ENCRYPTION_KEY the bot's token serves: then it cannot be
+        changed without losing them."""
+        if self.encryption_key:
+            return tuple(key.get_secret_value() for key in self.encryption_key)
+        return (
+            self.telegram_token.get_secret_value() if self.telegram_token else "sandbox-key-which-protects-nothing",
+        )
 
     def secrets(self) -> Iterator[str]:
         """Every value that must not be seen anywhere."""
@@ -198,6 +230,7 @@ _TOGETHER = (
 _SHOWN = frozenset(
     {
         *("ADMIN_IDS", "DEFAULT_LANGUAGE", "HOST", "PORT", "POSTBACK_CURRENCY", "TELEGRAM_MODE", "TIMEZONE"),
+        *("METHOD_COOLING_HOURS", "WITHDRAWAL_LIMITS"),
         *("REQUIRED_CHANNEL_ID", "TRUSTED_PROXIES", "YOOKASSA_NETWORKS"),
         *("YOOKASSA_TAX_SYSTEM_CODE", "YOOKASSA_VAT_CODE"),
     }
@@ -235,9 +268,10 @@ def _with_defaults(given: Mapping[str, str]) -> dict[str, str]:
     host = f"[{host}]" if ":" in host else host
     values = {"BASE_URL": f"http://{host}:{given.get('PORT', 3000)}", **given}
     if "TELEGRAM_TOKEN" not in given:
-        # The sandbox's admin, and notifications that come from this machine.
+        # The sandbox's admin, nothing to wait for, and notifications that come from this machine.
         values = {
             "ADMIN_IDS": "900",
+            "METHOD_COOLING_HOURS": "0",
             "YOOKASSA_NETWORKS": ",".join(map(str, (*NETWORKS, *_LOOPBACK))),
             **values,
         }

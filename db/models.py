@@ -22,11 +22,6 @@ class ProviderName(StrEnum):
     YOOKASSA = "yookassa"
 
 
-class OperationKind(StrEnum):
-    DEPOSIT = "deposit"
-    WITHDRAWAL = "withdrawal"
-
-
 class OperationStatus(StrEnum):
     CREATED = "created"
     PENDING = "pending"
@@ -52,6 +47,8 @@ class Player:
     accepted_at: datetime | None
     """When the player confirmed to be 18 or older and took the rules; None: not yet."""
     username: str | None
+    frozen_at: datetime | None
+    """Since when nothing goes out to this player; None: it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,6 @@ class Operation:
     player_id: int
     chat_id: int
     """Where the player is told about it."""
-    kind: OperationKind
     provider: ProviderName
     amount: Money
     received: Money | None
@@ -90,8 +86,87 @@ class Operation:
     """The player's when it was made: a repeated call to the provider is the same call."""
     message_id: int | None
     """The chat message that shows the payment link."""
+    save_method: bool
+    """The player wants the card kept for later payments."""
+    payment_method_id: int | None
+    """The kept card it is paid with; None: on the provider's page."""
     created_at: datetime
     expires_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMethod:
+    """A card or wallet kept at a provider."""
+
+    id: int
+    player_id: int
+    provider: ProviderName
+    provider_ref: str
+    payment_type: str
+    brand: str | None
+    last4: str | None
+    exp_month: int | None
+    exp_year: int | None
+    is_default: bool
+
+
+class MethodKind(StrEnum):
+    """Where a player can be paid."""
+
+    IBAN = "iban"
+    RU_ACCOUNT = "ru_account"
+    CARD = "card"
+    CRYPTO = "crypto"
+
+
+class Network(StrEnum):
+    TRC20 = "TRC20"
+    ERC20 = "ERC20"
+    BTC = "BTC"
+
+
+class Verification(StrEnum):
+    PENDING = "pending"
+    VERIFIED = "verified"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalMethod:
+    id: int
+    player_id: int
+    chat_id: int
+    kind: MethodKind
+    network: Network | None
+    currency: str | None
+    """The only wallet it can pay out; None: any."""
+    masked: str
+    is_default: bool
+    verification: Verification
+    usable_at: datetime
+    """The end of the cooling time."""
+    note: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    id: int
+    public_id: UUID
+    player_id: int
+    chat_id: int
+    amount: Money
+    status: OperationStatus
+    method_id: int
+    method: str
+    """Where it goes, masked."""
+    comment: str | None
+    note: str | None
+    reference: str | None
+    """The bank's or network's reference of the payment that was sent."""
+    approvals: int
+    created_at: datetime
     completed_at: datetime | None
 
 

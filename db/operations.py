@@ -1,4 +1,4 @@
-"""Operations: what a player asked for and how far a provider got with it."""
+"""Deposits as operations: what a player asked for and how far a provider got with it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -7,12 +7,13 @@ from uuid import UUID
 from asyncpg import Record
 
 from db.database import Tx, present
-from db.models import Language, Operation, OperationKind, OperationStatus, ProviderName
+from db.models import Language, Operation, OperationStatus, ProviderName
 from db.money import Money
 
 _COLUMNS = """\
-  operation_id, public_id, user_id, operation_type, provider, currency, amount_minor, received_minor, status,
-  provider_ref, payment_ref, pay_url, return_url, language, reason, message_id, created_at, expires_at, completed_at,
+  operation_id, public_id, user_id, provider, currency, amount_minor, received_minor, status,
+  provider_ref, payment_ref, pay_url, return_url, language, reason, message_id, save_method, payment_method_id,
+  created_at, expires_at, completed_at,
   (SELECT telegram_id FROM users WHERE id = user_id) AS chat_id"""
 
 
@@ -23,7 +24,6 @@ def _operation(row: Record) -> Operation:
         public_id=row["public_id"],
         player_id=row["user_id"],
         chat_id=row["chat_id"],
-        kind=OperationKind(row["operation_type"]),
         provider=ProviderName(row["provider"]),
         amount=Money(row["amount_minor"], row["currency"]),
         received=None if received is None else Money(received, row["currency"]),
@@ -35,6 +35,8 @@ def _operation(row: Record) -> Operation:
         return_url=row["return_url"],
         language=Language(row["language"]),
         message_id=row["message_id"],
+        save_method=row["save_method"],
+        payment_method_id=row["payment_method_id"],
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         completed_at=row["completed_at"],
@@ -114,7 +116,9 @@ async def outcome_unknown(tx: Tx, operation_id: int, *, next_check: timedelta) -
 
 
 async def get(tx: Tx, operation_id: int) -> Operation | None:
-    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM wallet_operations WHERE operation_id = $1", operation_id)
+    row = await tx.fetchrow(
+        f"SELECT {_COLUMNS} FROM wallet_operations WHERE operation_id = $1 AND operation_type = 'deposit'", operation_id
+    )
     return None if row is None else _operation(row)
 
 

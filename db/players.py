@@ -5,11 +5,18 @@ from asyncpg import Record
 from db.database import Tx, present
 from db.models import Language, Player
 
-_COLUMNS = "id, telegram_id, language, accepted_at, username"
+_COLUMNS = "id, telegram_id, language, accepted_at, username, frozen_at"
 
 
 def _player(row: Record) -> Player:
-    return Player(row["id"], row["telegram_id"], Language(row["language"]), row["accepted_at"], row["username"])
+    return Player(
+        row["id"],
+        row["telegram_id"],
+        Language(row["language"]),
+        row["accepted_at"],
+        row["username"],
+        row["frozen_at"],
+    )
 
 
 async def meet(tx: Tx, telegram_id: int, username: str | None, name: str, language: Language) -> Player:

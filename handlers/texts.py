@@ -70,10 +70,10 @@ def signed(money: Money) -> str:
 
 
 def _bundle(language: Language) -> FluentBundle:
-    source = Path(__file__).with_name("locales") / f"{language}.ftl"
-    resource = FluentResource(source.read_text(encoding="utf-8"))
-    if junk := [entry for entry in resource.body if isinstance(entry, Junk)]:
-        raise ValueError(f"{source.name} cannot be read: {junk[0].content}")
     bundle = FluentBundle([language], use_isolating=False)
-    bundle.add_resource(resource)
+    for source in sorted(Path(__file__).with_name("locales").glob(f"{language}*.ftl")):
+        resource = FluentResource(source.read_text(encoding="utf-8"))
+        if junk := [entry for entry in resource.body if isinstance(entry, Junk)]:
+            raise ValueError(f"{source.name} cannot be read: {junk[0].content}")
+        bundle.add_resource(resource)
     return bundle

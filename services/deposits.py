@@ -12,6 +12,7 @@ from db import operations
 from db.database import Database, Tx
 from db.models import OPEN, Language, Operation, OperationStatus, Player, ProviderName
 from db.money import AmountProblem, InvalidAmount, Money
+from services.cards import Cards
 from services.errors import (
     AmountTooLarge,
     AmountTooPrecise,
@@ -79,6 +80,7 @@ class Deposits:
     database: Database
     outbox: Outbox
     payments: Payments
+    cards: Cards
     providers: Mapping[ProviderName, PaymentProvider]
 
     def offers(self) -> list[Offer]:

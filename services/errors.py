@@ -62,6 +62,21 @@ class RulesNotAccepted(DomainError):
     """Money is only for players who confirmed their age and took the rules."""
 
 
+class PlayerFrozen(DomainError):
+    """Nothing goes out to this player until an admin lifts the freeze."""
+
+
+class NotFound(DomainError):
+    """There is no such thing (any more), or it is somebody else's: the answer is the same."""
+
+
+@dataclass
+class AlreadyDecided(DomainError):
+    """Another admin was faster, or a button is old; `status` is how it stands now."""
+
+    status: str
+
+
 class ProviderError(Exception):
     """A failure of somebody else's service. Carries a constant word for the log, never a body or a key."""
 

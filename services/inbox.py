@@ -21,7 +21,7 @@ from services.errors import (
 )
 from services.outbox import Outbox
 from services.payments import Payments
-from services.providers import Delivery, Payment, PaymentProvider, PaymentState
+from services.providers import Concern, Delivery, News, Payment, PaymentProvider
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Inbox:
         except DeliveryRejected as error:
             await self._sample(provider, delivery, error)
             raise
-        concerns_us = provider.read(delivery.body) is not None
+        asks, concerns_us = verified.concern is Concern.ASK, verified.concern is not Concern.NONE
         async with self.database.connection() as tx:
             new = await inbox.store(
                 tx,
@@ -71,7 +71,7 @@ class Inbox:
                 event_id=verified.event_id,
                 event_type=verified.event_type,
                 payment_ref=verified.payment_ref,
-                rereads=provider.rereads,
+                rereads=asks,
                 concerns_us=concerns_us,
                 headers={name: value for name, value in delivery.headers.items() if name in KEPT_HEADERS},
                 body=delivery.body,
@@ -79,7 +79,7 @@ class Inbox:
                 verified_by=verified.verified_by,
             )
         if new and concerns_us:
-            (self.arrived_rereading if provider.rereads else self.arrived).set()
+            (self.arrived_rereading if asks else self.arrived).set()
 
     async def _sample(self, provider: PaymentProvider, delivery: Delivery, error: DeliveryRejected) -> None:
         """Anybody can send rubbish, so only one example a minute of each kind is kept, and never its body."""
@@ -114,7 +114,7 @@ class Inbox:
                 if not events:
                     return False
                 ordered = await self._in_order(tx, events)
-                outcomes = [await self._act_on(tx, event, payment) for event, payment in ordered]
+                outcomes = [await self._act_on(tx, event, news) for event, news in ordered]
                 await inbox.finish(tx, outcomes)
         except Exception as error:
             if len(events) > 1:
@@ -125,27 +125,28 @@ class Inbox:
         self.outbox.wake()
         return True
 
-    async def _in_order(self, tx: Tx, events: Sequence[Event]) -> list[tuple[Event, Payment | None]]:
+    async def _in_order(self, tx: Tx, events: Sequence[Event]) -> list[tuple[Event, News | None]]:
         """Events with what they say, in the order in which every worker takes players and their wallets."""
         read = [(event, self.providers[event.provider].read(event.body)) for event in events]
         if len(read) == 1:
             return read
-        named = [payment.order_id for _, payment in read if payment is not None and payment.order_id is not None]
-        places = await operations.lock_in_order(tx, named)
-        return sorted(read, key=lambda pair: places.get(pair[1].order_id, -1) if pair[1] and pair[1].order_id else -1)
+        orders = [news.order_id if isinstance(news, Payment) else None for _, news in read]
+        places = await operations.lock_in_order(tx, [order for order in orders if order is not None])
+        ranked = sorted(zip(orders, read, strict=True), key=lambda pair: places.get(pair[0], -1) if pair[0] else -1)
+        return [pair for _, pair in ranked]
 
     async def act_rereading(self) -> bool:
-        """Acts on the next event that proves nothing by itself: its payment is read at the provider first, with no
-        transaction open. False: none due."""
+        """Acts on the next event that does not prove all it says: the provider is asked first, with no transaction
+        open. False: none due."""
         async with self.database.connection() as tx:
             event = await inbox.lease_event(tx, list(self.providers), LEASE)
         if event is None:
             return False
         try:
-            payment = await self._reread(event)
+            news = await self.providers[event.provider].look(event.body)
             async with self.database.transaction() as tx:
                 if await inbox.lock_leased(tx, event):
-                    await inbox.finish(tx, [await self._act_on(tx, event, payment)])
+                    await inbox.finish(tx, [await self._act_on(tx, event, *news)])
         except TemporarilyUnavailable:
             raise
         except Exception as error:
@@ -153,21 +154,11 @@ class Inbox:
         self.outbox.wake()
         return True
 
-    async def _reread(self, event: Event) -> Payment | None:
-        if event.payment_ref is None:
-            return None
-        provider = self.providers[event.provider]
-        payment = await provider.fetch(event.payment_ref)
-        news = provider.read(event.body)
-        if payment and news and payment.state is PaymentState.PENDING and news.state is not PaymentState.PENDING:
-            raise ProviderUnknown("its answer is behind its news")
-        return payment
-
-    async def _act_on(self, tx: Tx, event: Event, payment: Payment | None) -> Outcome:
-        if payment is None:
-            return Outcome(event.id, ignored=True, note="no such payment at the provider")
-        await self.payments.apply(tx, payment, actor=f"webhook:{event.provider}")
-        return Outcome(event.id, ignored=not payment.ours)
+    async def _act_on(self, tx: Tx, event: Event, *news: News | None) -> Outcome:
+        ours = [item for item in news if item is not None and item.ours]
+        for item in ours:
+            await self.payments.apply(tx, item, actor=f"webhook:{event.provider}")
+        return Outcome(event.id, ignored=not ours, note=None if ours else "nothing of ours")
 
     async def _put_off(self, event: Event, error: Exception) -> None:
         """Counts the failure and tries again later; the last failure is brought before the admins."""

@@ -16,8 +16,10 @@ from db.models import OPEN, Operation, OperationStatus
 from db.money import Money
 from db.outbox import Notice
 from services import ledger
+from services.cards import Cards
 from services.outbox import Outbox, argument
-from services.providers import Payment, PaymentState, Reason
+from services.providers import CardChange, Dispute, News, Payment, PaymentState, Reason, Refund
+from services.returns import Returns
 
 logger = logging.getLogger(__name__)
 
@@ -34,15 +36,28 @@ class Problem(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Payments:
     outbox: Outbox
+    cards: Cards
+    returns: Returns
 
-    async def apply(self, tx: Tx, payment: Payment, *, actor: str) -> None:
-        """Books what a provider says about a payment. Repeating it, in any order and at the same time, changes nothing.
+    async def apply(self, tx: Tx, news: News, *, actor: str) -> None:
+        """Books what a provider says. Repeating it, in any order and at the same time, changes nothing.
 
-        `payment` must be proven: a signed event, or the provider's own answer.
+        `news` must be proven: a signed event, or the provider's own answer.
         """
-        if not payment.ours:
-            logger.warning("payment of another shop or mode", extra={"payment": payment.payment_ref})
+        if not news.ours:
+            logger.warning("news of another shop or mode", extra={"provider": news.provider})
             return
+        match news:
+            case Payment():
+                await self._payment(tx, news, actor)
+            case Refund() | Dispute():
+                await self.returns.apply(tx, news, actor=actor)
+            case CardChange():
+                await self.cards.apply(tx, news)
+            case _:
+                assert_never(news)
+
+    async def _payment(self, tx: Tx, payment: Payment, actor: str) -> None:
         refs = [ref for ref in (payment.session_ref, payment.payment_ref) if ref is not None]
         operation = await operations.lock(tx, payment.provider, public_id=payment.order_id, refs=refs)
         match payment.state:

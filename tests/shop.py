@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from itertools import count
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,18 +16,29 @@ from db.models import Language, Operation, Player, ProviderName, Wallet
 from db.money import Money
 from sandbox import Sandbox
 from sandbox.deliveries import Raw
+from services.adjustments import Adjustments
 from services.bookkeeping import Bookkeeping
+from services.cards import Cards
 from services.deposits import Deposits
 from services.inbox import Inbox
+from services.methods import Methods
 from services.outbox import Outbox
 from services.payments import Payments
 from services.players import Players
 from services.providers import PaymentProvider
+from services.providers.manual import Manual
 from services.providers.stripe import Stripe
 from services.providers.yookassa import YooKassa
+from services.reconciliation import Reconciliation
+from services.reports import Reports
+from services.returns import Returns
+from services.statements import Statements
+from services.vault import Vault
 from services.wallets import Wallets
+from services.withdrawals import DEFAULT_LIMITS, Withdrawals
 
-ADMIN = 900
+ADMIN, SECOND_ADMIN = 900, 901
+MOSCOW = ZoneInfo("Europe/Moscow")
 AMOUNTS = {ProviderName.STRIPE: Money(50_00, "USD"), ProviderName.YOOKASSA: Money(1500_00, "RUB")}
 
 
@@ -38,7 +51,15 @@ class Shop:
     players: Players
     wallets: Wallets
     outbox: Outbox
+    cards: Cards
     deposits: Deposits
+    methods: Methods
+    withdrawals: Withdrawals
+    adjustments: Adjustments
+    statements: Statements
+    reports: Reports
+    returns: Returns
+    reconciliation: Reconciliation
     inbox: Inbox
     bookkeeping: Bookkeeping
     _wishes: "count[int]"
@@ -125,9 +146,13 @@ async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
             world.yookassa_shop, world.yookassa_key, world.yookassa_url, [ip_network("127.0.0.0/8")]
         ),
     }
-    outbox = Outbox(database, [ADMIN])
-    payments = Payments(outbox)
-    deposits = Deposits(database, outbox, payments, providers)
+    outbox = Outbox(database, [ADMIN, SECOND_ADMIN])
+    vault = Vault(["not-a-real-key-just-for-the-tests"])
+    cards = Cards(database, providers)
+    returns = Returns(database, outbox, providers)
+    payments = Payments(outbox, cards, returns)
+    methods = Methods(database, outbox, vault, timedelta(0))
+    statements = Statements(database, MOSCOW)
     inbox = Inbox(database, outbox, payments, providers)
     bookkeeping = Bookkeeping(database, outbox, inbox)
     yield Shop(
@@ -136,7 +161,15 @@ async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
         players=Players(database, Language.RU),
         wallets=Wallets(database),
         outbox=outbox,
-        deposits=deposits,
+        cards=cards,
+        deposits=Deposits(database, outbox, payments, cards, providers),
+        methods=methods,
+        withdrawals=Withdrawals(database, outbox, methods, Manual(), DEFAULT_LIMITS),
+        adjustments=Adjustments(database, outbox, DEFAULT_LIMITS),
+        statements=statements,
+        reports=Reports(database, outbox, statements, vault, MOSCOW, "http://127.0.0.1:3000"),
+        returns=returns,
+        reconciliation=Reconciliation(database, outbox, payments, returns, providers),
         inbox=inbox,
         bookkeeping=bookkeeping,
         _wishes=count(),

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -27,15 +27,27 @@ class Delivery:
     received_at: datetime
 
 
+class Concern(StrEnum):
+    """What to do with a delivery that comes from the provider."""
+
+    NONE = "none"
+    """Kept, and nothing else: it tells of nothing that matters here."""
+    BELIEVE = "believe"
+    """Signed: read() says all of it."""
+    ASK = "ask"
+    """It proves nothing, or not enough: look() asks the provider what is true."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A delivery that comes from the provider; what it says about money is told by read() or fetch()."""
+    """A delivery that comes from the provider."""
 
     event_id: str
     """The same for every repetition of the same news."""
     event_type: str
     payment_ref: str | None
     verified_by: str
+    concern: Concern
 
 
 class PaymentState(StrEnum):
@@ -67,6 +79,21 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """A card or wallet that the provider keeps for later payments."""
+
+    ref: str
+    """What a later payment is made with: pm_…, payment_method.id."""
+    payment_type: str
+    """card, wallet or bank_account."""
+    brand: str | None
+    last4: str | None
+    exp_month: int | None
+    exp_year: int | None
+    """Four digits."""
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """A payment as its provider sees it."""
 
@@ -85,6 +112,71 @@ class Payment:
     ours: bool
     """Shop and live/test mode are those of our keys."""
     method: str | None
+    card: Card | None = None
+    """What it was paid with, when the provider has kept that for later payments and says so here."""
+
+
+class RefundState(StrEnum):
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """Also cancelled: the money stays, or has come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money of a payment that the provider gives back to the payer, in part or whole."""
+
+    provider: ProviderName
+    ref: str
+    payment_ref: str | None
+    request_id: UUID | None
+    """Our own id, when the refund was asked for through refund(); None: made in the provider's cabinet."""
+    state: RefundState
+    amount: Money | None
+    occurred_at: datetime
+    ours: bool
+
+
+class DisputeState(StrEnum):
+    INQUIRY = "inquiry"
+    """A question of the bank's; no money has moved."""
+    OPEN = "open"
+    """The bank has taken the money back."""
+    WON = "won"
+    """It has come again, or an inquiry ended well."""
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A payer's bank takes a payment back: https://docs.stripe.com/disputes"""
+
+    provider: ProviderName
+    ref: str
+    payment_ref: str | None
+    state: DisputeState
+    amount: Money | None
+    reason: str | None
+    """The bank's word, for admins."""
+    occurred_at: datetime
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CardChange:
+    """A kept card was added, changed or withdrawn at the provider."""
+
+    provider: ProviderName
+    customer_ref: str | None
+    """Whose it is, in the provider's words (cus_…); None: not said."""
+    card: Card
+    kept: bool
+    """False: it pays nothing any more."""
+    ours: bool
+
+
+News = Payment | Refund | Dispute | CardChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +190,20 @@ class Order:
     return_url: str
     expires_at: datetime
     player_id: int
+    keep_card: bool = False
+    """The player wants the card kept."""
+    customer_ref: str | None = None
+    """What customer() answered; set when the card is to be kept, or a kept one pays."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """Money to give back. The same order makes the same request."""
+
+    id: UUID
+    payment_ref: str
+    amount: Money
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +218,6 @@ class PaymentProvider(Protocol):
     name: ProviderName
     label: str
     currencies: tuple[str, ...]
-    rereads: bool
-    """True: a delivery proves nothing about money; fetch() the payment before believing it."""
 
     async def create(self, order: Order) -> Checkout:
         """Makes the payment page of an order, or finds the one already made for it. Ends within 25 seconds.
@@ -129,6 +233,38 @@ class PaymentProvider(Protocol):
         """
         ...
 
+    async def customer(self, player_id: int) -> str | None:
+        """Makes the provider's record of a player, to which kept cards belong, or finds the one made; None where there
+        is no such thing. Raises ProviderRejected or ProviderUnknown.
+        """
+        ...
+
+    async def charge(self, order: Order, card_ref: str) -> Payment | None:
+        """Pays an order with a kept card, without the player. A refusal of the bank's is a Payment that is CANCELLED.
+
+        None: the bank wants the player to confirm; nothing was or will be taken, and create() the order's page instead.
+        Raises ProviderRejected or ProviderUnknown.
+        """
+        ...
+
+    async def forget(self, card_ref: str) -> None:
+        """Gives a kept card up at the provider; harmless when gone. Raises ProviderRejected or ProviderUnknown."""
+        ...
+
+    async def refund(self, order: RefundOrder) -> Refund:
+        """Gives money of a payment back. Raises ProviderRejected (nothing will be given back) or ProviderUnknown."""
+        ...
+
+    async def fetch_refund(self, ref: str) -> Refund | None:
+        """Asks how a refund went. Raises ProviderRejected or ProviderUnknown."""
+        ...
+
+    def history(self, since: datetime) -> AsyncIterator[Payment | Refund | Dispute]:
+        """Everything of that kind made since then, page by page, from the provider's lists. Payments that nobody paid
+        are left out. Raises ProviderRejected or ProviderUnknown.
+        """
+        ...
+
     def verify(self, delivery: Delivery) -> Verified:
         """Says that a delivery is the provider's, and names it.
 
@@ -136,8 +272,15 @@ class PaymentProvider(Protocol):
         """
         ...
 
-    def read(self, body: bytes) -> Payment | None:
-        """Says a verified delivery in our words, as often as wanted; None: it is no concern of ours."""
+    def read(self, body: bytes) -> News | None:
+        """Says a delivery that is BELIEVEd in our words, as often as wanted; None: it is no concern of ours."""
+        ...
+
+    async def look(self, body: bytes) -> list[News]:
+        """Asks the provider what a delivery of the concern ASK is about. Empty: nothing of ours.
+
+        Raises ProviderRejected or ProviderUnknown (also when its answer is behind its news).
+        """
         ...
 
     async def close(self) -> None: ...
@@ -195,3 +338,38 @@ def payment_link(value: object) -> str | None:
         return None
     usable = parts.scheme == "https" or parts.hostname in ("127.0.0.1", "::1", "localhost")
     return value if parts.hostname and usable else None
+
+
+class PayoutState(StrEnum):
+    PENDING = "pending"
+    """On its way; for payouts by hand, until an admin says how it went."""
+    SENT = "sent"
+    FAILED = "failed"
+    """A definite no: the money has not left and will not."""
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutOrder:
+    """Money to pay out. The same order makes the same request."""
+
+    id: UUID
+    amount: Money
+    destination: Mapping[str, str]
+    """As services.destinations reads it; never to be logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    state: PayoutState
+    ref: str | None
+    """The payout's own reference once it was SENT."""
+
+
+class PayoutProvider(Protocol):
+    name: str
+
+    async def send(self, order: PayoutOrder) -> Payout:
+        """Pays out, or finds what was paid out for this order. Raises ProviderRejected (nothing was or will be sent) or
+        ProviderUnknown (something may have been: ask again).
+        """
+        ...

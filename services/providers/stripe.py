@@ -21,7 +21,9 @@ from services.errors import (
 )
 from services.providers import (
     Checkout,
+    Concern,
     Delivery,
+    News,
     Order,
     Payment,
     PaymentState,
@@ -133,7 +135,6 @@ class Stripe:
     name = ProviderName.STRIPE
     label = "Stripe"
     currencies: tuple[str, ...] = ("USD", "EUR")
-    rereads = False
 
     def __init__(
         self,
@@ -260,7 +261,7 @@ class Stripe:
         if not isinstance(subject, dict) or _moment(event.get("created")) is None:
             raise DeliveryMalformed("incomplete event")
         payment_ref = _intent_id(subject.get("id")) or _intent_id(subject.get("payment_intent"))
-        return Verified(event_id, event_type, payment_ref, verified_by="signature")
+        return Verified(event_id, event_type, payment_ref, verified_by="signature", concern=Concern.BELIEVE)
 
     def read(self, body: bytes) -> Payment | None:
         """Deposits are told twice, by session and by intent: https://docs.stripe.com/api/events/types"""
@@ -293,6 +294,10 @@ class Stripe:
             # The page is complete and takes no second try; why it failed is told by the intent's own event.
             payment = replace(payment, state=PaymentState.CANCELLED)
         return replace(payment, ours=payment.ours and self._fits(event.get("livemode")))
+
+    async def look(self, body: bytes) -> list[News]:
+        """Nothing yet that an event does not say itself."""
+        return []
 
     async def close(self) -> None:
         await self._transport.close_async()

@@ -20,7 +20,9 @@ from db.money import CURRENCIES, Money
 from services.errors import DeliveryForbidden, DeliveryMalformed, ProviderRejected, ProviderUnknown
 from services.providers import (
     Checkout,
+    Concern,
     Delivery,
+    News,
     Order,
     Payment,
     PaymentState,
@@ -112,7 +114,6 @@ class YooKassa:
     name = ProviderName.YOOKASSA
     label = "YooKassa"
     currencies: tuple[str, ...] = ("RUB",)
-    rereads = True
 
     def __init__(
         self,
@@ -227,6 +228,7 @@ class YooKassa:
             event_type=event,
             payment_ref=ref if event.startswith("payment.") else None,
             verified_by="address",
+            concern=Concern.ASK if event.startswith("payment.") else Concern.NONE,
         )
 
     def read(self, body: bytes) -> Payment | None:
@@ -251,6 +253,18 @@ class YooKassa:
             ours=False,
             method=None,
         )
+
+    async def look(self, body: bytes) -> list[News]:
+        """Asks for the payment that a notification names; nothing else in it is believed."""
+        news = self.read(body)
+        if news is None or news.payment_ref is None:
+            return []
+        payment = await self.fetch(news.payment_ref)
+        if payment is None:
+            return []
+        if payment.state is PaymentState.PENDING and news.state is not PaymentState.PENDING:
+            raise ProviderUnknown("its answer is behind its news")
+        return [payment]
 
     async def close(self) -> None:
         if self._session is not None:
