@@ -18,7 +18,7 @@ People (sandbox.people.Person); nothing sleeps, everything waits for events, `ti
         anna.messages (all), .shown (the bot's), .last, .toasts, .transcript()
         message.text, .html, .entities, .id, .edited, .raw, .file (name, mime, data)
         message.labels, .rows, .buttons (text, data, url), .button("Stripe")
-`world.cast()` makes the people of the page: 1001 Анна (ru), 1002 Ben (en), 900 Admin.
+`world.cast()` makes the people of the page: 1001 Анна (ru), 1002 Ben (en), 900 Admin (en), 901 Boss (ru).
 `world.telegram.limits = True` turns on flood control; `.channels[-100123] = {1001}`; `.forget_queries()`.
 
 Payments; `webhook` is "now" | "late" | "many" | "never"; the first attempts of "now", "many" are awaited:
@@ -28,10 +28,37 @@ Payments; `webhook` is "now" | "late" | "many" | "never"; the first attempts of 
         await world.stripe.decline(session_id, reason="insufficient_funds"); await world.stripe.expire(…)
         await world.stripe.stray(5000, "usd")                 # -> pi_… that no order of the bot belongs to
         world.stripe.events(session_id)                       # -> [Raw(event, body, headers)], signed now
+                 # of a payment: with those of its refunds, disputes and the card it kept; of any other id: its own
         world.stripe.newest(), .sessions, .intents            # id of the newest session; the objects
         world.stripe.taken()                                  # -> {"USD": 5000}: the provider's own books
+                 # less what was given back (once it succeeded) and what disputes took
         world.yookassa.…                                      # the same, with .payments
                  # oddly: amount=, currency=, account_id=, test=, metadata=, after_expiry=True, method="sbp"
+Kept cards; test cards are named by their last digits, see sandbox/shapes:
+        await world.stripe.pay(session_id, card="…3184")      # kept if the session says so; "…9995": a decline
+        world.stripe.cards(customer)                          # -> [payment_method]: what a cus_… keeps
+        await world.stripe.keep(customer, card="…0341")       # -> pm_…: any test card, without a payment
+                 # charged later: 4242, 5555…4444, 3155 ok; 3184 authentication_required; 0341 and 0002 declined;
+                 # 9995 insufficient funds; 0069 expired. On the page the last three are declines, 0341 pays.
+        await world.stripe.unkeep(pm), .renew(pm, last4="1111")  # in the cabinet; by the bank
+        await world.stripe.delete_customer(customer)          # in the cabinet, with all his cards
+        world.stripe.spoil(pm, "insufficient_funds")          # what the bank says to it from now on; None: yes
+        world.stripe.slow_charges = True                      # kept cards are `processing` until settle(pi_…)
+        await world.yookassa.pay(payment_id, card="…4477")    # kept if the payment asked for it
+        world.yookassa.methods; .spoil(method_id, "3d_secure_failed"); .revoke(method_id)
+        world.yookassa.recurring = False                      # a shop that may not keep cards
+
+Money given back and taken back; `ref` is cs_… or pi_…, at YooKassa the payment's id; amounts in minor units:
+        await world.stripe.refund(ref, amount=None, webhook="now", state="succeeded")   # -> re_…, in the cabinet
+                 # state: "pending" (ends by finish_refund) or "failed"; at YooKassa "canceled"
+        await world.stripe.finish_refund(refund_id, done=True)   # done=False: fails, also after it had succeeded
+        world.stripe.refund_state = "pending"                 # how refunds that the bot asks for begin
+        await world.stripe.dispute(ref, amount=None, inquiry=False)      # -> du_…
+        await world.stripe.escalate(dispute_id)               # an inquiry becomes a dispute, and the money goes
+        await world.stripe.close_dispute(dispute_id, won=True)
+        await world.yookassa.refund(…), .finish_refund(…), .refund_state; no disputes
+        world.stripe.charges, .customers, .methods, .refunds, .disputes; world.yookassa.refunds
+
         world.deliveries.log, .late_seconds, .shuffle; await world.deliveries.drained()
 
 Faults, by Telegram method or "VERB /path", * is a wildcard, times=None until cleared:

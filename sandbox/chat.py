@@ -205,14 +205,22 @@ class Pages:
             "amount": shown["amount"],
             "description": shown["description"] or words["nothing"],
             "problem": shown["problem"],
-            "card_number": shown["card_number"],
+            "keeps": words["keeps"] if shown["keeps"] else "",
             "way": back,
             "headline": words[shown["status"]],
             "leave": words["leave" if shown["status"] == "open" else "back"],
+            **{name: f"{words[name]}: {shown[name]}" if shown[name] else "" for name in ("refunded", "disputed")},
         }
-        reasons = "".join(f"<option>{escape(reason)}</option>" for reason in shown["reasons"])
         safe = {name: escape(value) for name, value in values.items()}
-        page = Template(_page("pay.html")).substitute(safe, reasons=reasons)
+        page = Template(_page("pay.html")).substitute(
+            safe,
+            reasons="".join(f"<option>{escape(reason)}</option>" for reason in shown["reasons"]),
+            cards="".join(_card(card, words["later"]) for card in shown["cards"]),
+            acts="".join(
+                f'<button name="action" value="{name}">{escape(words[name])}</button>' for name in shown["can"]
+            ),
+            notices=Template(_page("notify.html")).substitute(safe),
+        )
         return web.Response(text=page, content_type="text/html", headers=HEADERS)
 
     async def pay(self, request: web.Request) -> web.StreamResponse:
@@ -222,13 +230,17 @@ class Pages:
         shown, webhook = provider.page(ref), str(form.get("webhook"))
         if shown is None or webhook not in WEBHOOKS:
             raise web.HTTPNotFound
-        if shown["status"] == "open":
-            how: Webhook = webhook
-            reason = str(form.get("reason"))
-            if form.get("action") == "decline" and reason in shown["reasons"]:
-                coming = provider.decline(ref, how, reason=reason)
-            else:
-                coming = provider.pay(ref, how)
+        how: Webhook = webhook
+        action, reason, card = (str(form.get(name)) for name in ("action", "reason", "card"))
+        coming: Coroutine[None, None, None] | None = None
+        if shown["status"] == "open" and action == "decline" and reason in shown["reasons"]:
+            coming = provider.decline(ref, how, reason=reason)
+        elif shown["status"] == "open" and action == "pay":
+            known = any(card == item["number"] for item in shown["cards"])
+            coming = provider.pay(ref, how, card=card if known else shown["cards"][0]["number"])
+        elif action in shown["can"]:
+            coming = provider.act(ref, action, how)
+        if coming is not None:
             # The payer does not wait for the bot to be told
             task = asyncio.create_task(self._settle(coming))
             self._payments.add(task)
@@ -237,8 +249,15 @@ class Pages:
         raise web.HTTPSeeOther(request.path)
 
     async def _settle(self, coming: Coroutine[None, None, None]) -> None:
-        with suppress(StripeError, YooKassaError):  # somebody else was quicker
+        with suppress(StripeError, YooKassaError, ValueError):  # somebody else was quicker
             await coming
+
+
+def _card(card: Json, later: str) -> str:
+    """A test card to choose, with what its bank says to it."""
+    digits = re.sub(r"(.{4})(?=.)", r"\1 ", card["number"])
+    said = card["page"] or (f"{later}: {card['kept']}" if card["kept"] else card["brand"])
+    return f'<option value="{card["number"]}">{escape(f"{digits} · {said}")}</option>'
 
 
 def _page(name: str) -> str:

@@ -3,9 +3,11 @@
 person(person, first_name, username, language_code, started) · say(person, text) · see(person, words, timeout)
 press(person, button, timeout) · tap(person, data, message, timeout) · block(person) · unblock(person)
 messages(person) · pay, decline, expire(provider, ref, webhook, copies, …) · settle(ref, …)
-stray(provider, amount, …) · newest(provider) · events(provider, ref) · clear()
+stray(provider, amount, …) · newest(provider) · events(provider, ref) · page(provider, ref)
+refund, finish_refund(provider, ref, …) · dispute, close_dispute, escalate(ref, …) · cards(customer)
+keep(customer, card) · unkeep, renew, delete_customer(ref, …) · spoil(provider, ref, reason) · revoke(ref) · clear()
 fault(server, where, fault, times, chance, seconds, retry_after)
-configure(bot_url, page_url, limits, late_seconds, shuffle) · GET /control/state
+configure(bot_url, page_url, limits, late_seconds, shuffle, refund_state, slow_charges) · GET /control/state
 Answers {"result": …}, or 400 with {"error": …}, as when something was not seen in time.
 """
 
@@ -85,6 +87,45 @@ class Control:
     async def stray(self, provider: str, amount: int, **how: Any) -> str:
         return await self._provider(provider).stray(amount, **how)
 
+    async def refund(self, provider: str, ref: str, **how: Any) -> str:
+        return await self._provider(provider).refund(ref, **how)
+
+    async def finish_refund(self, provider: str, ref: str, **how: Any) -> None:
+        await self._provider(provider).finish_refund(ref, **how)
+
+    async def dispute(self, ref: str, **how: Any) -> str:
+        return await self._world.stripe.dispute(ref, **how)
+
+    async def escalate(self, ref: str, **how: Any) -> None:
+        await self._world.stripe.escalate(ref, **how)
+
+    async def close_dispute(self, ref: str, **how: Any) -> None:
+        await self._world.stripe.close_dispute(ref, **how)
+
+    async def cards(self, customer: str) -> list[Json]:
+        return self._world.stripe.cards(customer)
+
+    async def keep(self, customer: str, **how: Any) -> str:
+        return await self._world.stripe.keep(customer, **how)
+
+    async def unkeep(self, ref: str, **how: Any) -> None:
+        await self._world.stripe.unkeep(ref, **how)
+
+    async def renew(self, ref: str, **how: Any) -> None:
+        await self._world.stripe.renew(ref, **how)
+
+    async def delete_customer(self, ref: str, **how: Any) -> None:
+        await self._world.stripe.delete_customer(ref, **how)
+
+    async def spoil(self, provider: str, ref: str, reason: str | None = "insufficient_funds") -> None:
+        self._provider(provider).spoil(ref, reason)
+
+    async def revoke(self, ref: str) -> None:
+        self._world.yookassa.revoke(ref)
+
+    async def page(self, provider: str, ref: str) -> Json | None:
+        return self._provider(provider).page(ref)
+
     async def newest(self, provider: str) -> str:
         return self._provider(provider).newest()
 
@@ -115,8 +156,13 @@ class Control:
         limits: bool | None = None,
         late_seconds: float | None = None,
         shuffle: bool | None = None,
+        refund_state: str | None = None,
+        slow_charges: bool | None = None,
     ) -> None:
         world = self._world
+        world.stripe.refund_state = refund_state or world.stripe.refund_state
+        world.yookassa.refund_state = refund_state or world.yookassa.refund_state
+        world.stripe.slow_charges = world.stripe.slow_charges if slow_charges is None else slow_charges
         world.bot_url = bot_url or world.bot_url
         world.page_url = page_url or world.page_url
         world.telegram.limits = world.telegram.limits if limits is None else limits
@@ -135,8 +181,21 @@ class Control:
                 }
                 for person in people
             },
-            "stripe": {"sessions": world.stripe.sessions, "taken": world.stripe.taken()},
-            "yookassa": {"payments": world.yookassa.payments, "taken": world.yookassa.taken()},
+            "stripe": {
+                "sessions": world.stripe.sessions,
+                "intents": world.stripe.intents,
+                "customers": world.stripe.customers,
+                "methods": world.stripe.methods,
+                "refunds": world.stripe.refunds,
+                "disputes": world.stripe.disputes,
+                "taken": world.stripe.taken(),
+            },
+            "yookassa": {
+                "payments": world.yookassa.payments,
+                "methods": world.yookassa.methods,
+                "refunds": world.yookassa.refunds,
+                "taken": world.yookassa.taken(),
+            },
             "deliveries": [asdict(attempt) for attempt in world.deliveries.log],
             "calls": {f"{server} {where}": count for (server, where), count in world.calls.items() if server},
         }

@@ -19,6 +19,7 @@ class Remembered:
 
     asked: tuple[str, bytes]
     body: bytes
+    status: int = 200
 
 
 class Provider:

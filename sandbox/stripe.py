@@ -1,4 +1,7 @@
-"""Stripe's Checkout as far as deposits need it: https://docs.stripe.com/api/checkout/sessions."""
+"""Stripe in miniature: Checkout, kept cards, refunds and disputes, as payers, banks and the cabinet move them.
+
+What the bot calls is `sandbox.stripe_api`; the objects are those of https://docs.stripe.com/api.
+"""
 
 import hashlib
 import hmac
@@ -6,22 +9,20 @@ import json
 import re
 import secrets
 import time
-from base64 import b64decode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
-
-from aiohttp import web
-from aiohttp.typedefs import Handler
+from typing import NamedTuple
 
 from sandbox.deliveries import Deliveries, Notice, Raw, Webhook
-from sandbox.provider import Json, Provider, Remembered, shape, shown
+from sandbox.provider import Json, Provider, shape, shown
 
 VERSION = "2026-10-28.endive"
 SHAPES = shape("stripe")
-CURRENCIES = ("usd", "eur", "gbp", "rub", "pln", "czk", "try", "kzt", "inr", "brl")  # with two decimals
-SMALLEST, LARGEST = 50, 99_999_999
+# https://docs.stripe.com/testing#cards: what a bank says to a card on the page, and to one that was kept.
+# 0341 differs: there is no way to keep a card without a payment here, so its first payment goes through.
+CARDS: dict[str, dict[str, str]] = SHAPES["cards"]
+CARD = "…4242"
+AUTHENTICATION = "authentication_required"
 DECLINES = {
     "insufficient_funds": "Your card has insufficient funds.",
     "generic_decline": "Your card was declined.",
@@ -29,29 +30,50 @@ DECLINES = {
     "incorrect_cvc": "Your card's security code is incorrect.",
     "processing_error": "An error occurred while processing your card. Try again in a little bit.",
     "fraudulent": "Your card was declined.",
+    AUTHENTICATION: "Your card was declined. This transaction requires authentication.",
 }
-OWN_CODES = ("expired_card", "incorrect_cvc", "processing_error")  # the others come as card_declined
+# The others come as card_declined
+OWN_CODES = ("expired_card", "incorrect_cvc", "processing_error", AUTHENTICATION)
+
+
+class Told(NamedTuple):
+    """What an event tells: the object as it was at that moment."""
+
+    kind: str
+    thing: Json
+    before: Json | None  # in the places that changed
+
+
+def told(kind: str, thing: Json, before: Json | None = None) -> Told:
+    return Told(kind, deepcopy(shown(thing)), before)
 
 
 class StripeError(Exception):
     """https://docs.stripe.com/api/errors"""
 
-    def __init__(self, status: int, message: str, **more: str) -> None:
+    def __init__(self, status: int, message: str, /, **more: object) -> None:
         super().__init__(message)
         self.status = status
         self.error = {"message": message, "type": "invalid_request_error", **more}
 
 
 class Stripe(Provider):
-    """Sessions, payment intents and the events about them."""
+    """The objects, what the world does with them, and the events about them."""
 
     def __init__(self, key: str, secret: str, deliveries: Deliveries, page_url: Callable[[], str]) -> None:
         super().__init__(deliveries, page_url)
         self.key, self.secret = key, secret
         self.sessions: dict[str, Json] = {}
         self.intents: dict[str, Json] = {}
+        self.charges: dict[str, Json] = {}
+        self.customers: dict[str, Json] = {}
+        self.methods: dict[str, Json] = {}
+        self.refunds: dict[str, Json] = {}
+        self.disputes: dict[str, Json] = {}
+        self.refund_state = "succeeded"  # how a refund that the bot asks for begins
+        self.slow_charges = False  # True: a kept card's payment is `processing` until settle()
 
-    # What a payer and the world do
+    # What a payer and his bank do
 
     async def pay(
         self,
@@ -59,6 +81,7 @@ class Stripe(Provider):
         webhook: Webhook = "now",
         copies: int = 5,
         *,
+        card: str = CARD,
         amount: int | None = None,
         currency: str | None = None,
         livemode: bool | None = None,
@@ -66,8 +89,15 @@ class Stripe(Provider):
         delayed: bool = False,
         after_expiry: bool = False,
     ) -> None:
-        """Pays a session, in full or oddly; `delayed` completes it unpaid, like a bank debit."""
-        session = self._session(ref, "open", "expired" if after_expiry else "open")
+        """Pays a session, in full or oddly; `delayed` completes it unpaid, like a bank debit.
+
+        `card`: a test card by its last digits; with one that banks refuse this is decline().
+        """
+        session = self.session(ref, "open", "expired" if after_expiry else "open")
+        number = card_number(card)
+        if reason := CARDS[number].get("page"):
+            await self._emit(webhook, copies, *self._refuse(self._intent(session), reason, number))
+            return
         self._ended(ref)
         intent = self._intent(session)
         odd = {"amount": amount, "currency": currency, "livemode": livemode, "metadata": metadata}
@@ -76,32 +106,43 @@ class Stripe(Provider):
                 intent[name] = session["amount_total" if name == "amount" else name] = value
         session |= {"status": "complete", "url": None, "amount_subtotal": session["amount_total"]}
         session["customer_details"] = SHAPES["customer_details"]
+        events: list[Told] = []
+        method = self.new_method(number, livemode=intent["livemode"])
+        if intent["setup_future_usage"]:
+            if session["customer"] is None:
+                session["customer"] = intent["customer"] = self.new_customer({})["id"]
+            method["customer"] = session["customer"]
+            events.append(told("payment_method.attached", method))
+        intent["payment_method"] = method["id"]
         if delayed:
             intent["status"] = "processing"
-            events = [("payment_intent.processing", intent)]
+            events = [told("payment_intent.processing", intent), *events]
         else:
-            events = self._take(session, intent)
-        await self._emit(webhook, copies, *events, ("checkout.session.completed", session))
+            session["payment_status"] = "paid"
+            events = [*self.take(intent), *events]
+        await self._emit(webhook, copies, *events, told("checkout.session.completed", session))
 
     async def settle(self, ref: str, webhook: Webhook = "now", copies: int = 5, *, paid: bool = True) -> None:
-        """Ends a delayed payment."""
-        session = self._session(ref, "complete")
-        intent = self.intents[session["payment_intent"]]
+        """Ends a delayed payment of a session or of an intent."""
+        session = self.session(ref, "complete") if ref in self.sessions else None
+        intent = self.intents[session["payment_intent"] if session else ref]
         if intent["status"] != "processing":
             raise ValueError(f"{intent['id']} is {intent['status']}")
-        events = self._take(session, intent) if paid else self._refuse(intent, "generic_decline")
-        end = f"checkout.session.async_payment_{'succeeded' if paid else 'failed'}"
-        await self._emit(webhook, copies, *events, (end, session))
+        events = self.take(intent) if paid else self._refuse(intent, "generic_decline")
+        if session:
+            session["payment_status"] = "paid" if paid else "unpaid"
+            events.append(told(f"checkout.session.async_payment_{'succeeded' if paid else 'failed'}", session))
+        await self._emit(webhook, copies, *events)
 
     async def decline(
         self, ref: str, webhook: Webhook = "now", copies: int = 5, *, reason: str = "insufficient_funds"
     ) -> None:
         """The bank says no; the page stays open and may still be paid."""
-        intent = self._intent(self._session(ref, "open"))
+        intent = self._intent(self.session(ref, "open"))
         await self._emit(webhook, copies, *self._refuse(intent, reason))
 
     async def expire(self, ref: str, webhook: Webhook = "now", copies: int = 5) -> None:
-        await self._tell(webhook, copies, self._close(ref))
+        await self._tell(webhook, copies, self.close(ref))
 
     async def stray(
         self,
@@ -111,45 +152,365 @@ class Stripe(Provider):
         metadata: dict[str, str] | None = None,
     ) -> str:
         """Money that no order of the bot asked for; answers the payment intent's id."""
-        session = self._new(amount, currency, {"metadata": metadata or {}})
+        session = self.new_session(amount, currency, {"metadata": metadata or {}})
         await self.pay(session["id"], webhook)
         return str(session["payment_intent"])
 
+    # What happens to kept cards
+
+    async def keep(self, customer: str, webhook: Webhook = "now", copies: int = 5, *, card: str = CARD) -> str:
+        """A customer's card is kept without a payment, any of the test cards; answers its pm_…"""
+        method = self.new_method(card_number(card))
+        method["customer"] = self.customer(customer)["id"]
+        await self._emit(webhook, copies, told("payment_method.attached", method))
+        return str(method["id"])
+
+    async def unkeep(self, ref: str, webhook: Webhook = "now", copies: int = 5) -> None:
+        """A kept card is taken away in the cabinet."""
+        await self._emit(webhook, copies, self.detach(ref))
+
+    async def delete_customer(self, ref: str, webhook: Webhook = "now", copies: int = 5) -> None:
+        """A customer is deleted in the cabinet, and all his cards are given up."""
+        customer = self.customer(ref)
+        del self.customers[ref]
+        gone = [self.detach(card["id"]) for card in self.cards(ref)]
+        await self._emit(webhook, copies, *gone, told("customer.deleted", customer))
+
+    async def renew(
+        self, ref: str, webhook: Webhook = "now", copies: int = 5, *, last4: str = "1111", exp_year: int = 2040
+    ) -> None:
+        """The bank sends the owner a new card, and Stripe hears of it."""
+        method = self.method(ref)
+        before = {"card": {name: method["card"][name] for name in ("exp_year", "last4")}}
+        method["card"] |= {"exp_year": exp_year, "last4": last4}
+        await self._emit(webhook, copies, told("payment_method.automatically_updated", method, before))
+
+    def spoil(self, ref: str, reason: str | None = "insufficient_funds") -> None:
+        """What the bank says from now on to a kept card, `authentication_required` too; None: yes."""
+        self.method(ref)["_kept"] = reason
+
+    def cards(self, customer: str) -> list[Json]:
+        """The kept cards of a customer, oldest first."""
+        return [method for method in self.methods.values() if method["customer"] == customer]
+
+    # What happens to money taken
+
+    async def refund(
+        self,
+        ref: str,
+        amount: int | None = None,
+        webhook: Webhook = "now",
+        copies: int = 5,
+        *,
+        state: str = "succeeded",
+        metadata: dict[str, str] | None = None,
+    ) -> str:
+        """Gives a payment (cs_… or pi_…) back in the cabinet, what is left of it or a part; answers re_….
+
+        `state`: succeeded, pending or failed; a pending one ends by finish_refund().
+        """
+        refund, events = self.give_back(self._charge(ref), amount, metadata, "pending" if state == "failed" else state)
+        if state == "failed":
+            events += self._end_refund(refund, done=False)
+        await self._emit(webhook, copies, *events)
+        return str(refund["id"])
+
+    async def finish_refund(self, ref: str, webhook: Webhook = "now", copies: int = 5, *, done: bool = True) -> None:
+        """How a pending refund ends; `done=False` also makes one fail that had succeeded."""
+        await self._emit(webhook, copies, *self._end_refund(self.refunds[ref], done=done))
+
+    async def dispute(
+        self,
+        ref: str,
+        amount: int | None = None,
+        webhook: Webhook = "now",
+        copies: int = 5,
+        *,
+        inquiry: bool = False,
+        reason: str = "fraudulent",
+    ) -> str:
+        """The payer's bank takes a payment (cs_… or pi_…) back, or only asks (`inquiry`); answers du_…"""
+        charge, created = self._charge(ref), int(time.time())
+        if charge["disputed"]:
+            raise ValueError(f"{charge['id']} is disputed already")
+        charge["disputed"] = True
+        dispute: Json = deepcopy(SHAPES["dispute"]) | {
+            "id": f"du_{new_id()}",
+            "amount": amount or charge["amount"] - charge["amount_refunded"] or charge["amount"],
+            "charge": charge["id"],
+            "created": created,
+            **{name: charge[name] for name in ("currency", "livemode", "payment_intent")},
+            "is_charge_refundable": inquiry,
+            "payment_method_details": {
+                "card": {
+                    "brand": charge["payment_method_details"]["card"]["brand"],
+                    "case_type": "inquiry" if inquiry else "chargeback",
+                    "network": charge["payment_method_details"]["card"]["brand"],
+                    "network_reason_code": "10.4",
+                },
+                "type": "card",
+            },
+            "reason": reason,
+            "status": "warning_needs_response" if inquiry else "needs_response",
+        }
+        dispute["evidence_details"]["due_by"] = created + 604_800
+        self.disputes[dispute["id"]] = dispute
+        events: list[Told] = [told("charge.dispute.created", dispute)]
+        if not inquiry:
+            events.append(self._withdraw(dispute))
+        await self._emit(webhook, copies, *events)
+        return str(dispute["id"])
+
+    async def escalate(self, ref: str, webhook: Webhook = "now", copies: int = 5) -> None:
+        """An inquiry becomes a dispute, and the money goes."""
+        await self._emit(webhook, copies, *self._escalate(self.disputes[ref]))
+
+    async def close_dispute(self, ref: str, webhook: Webhook = "now", copies: int = 5, *, won: bool = True) -> None:
+        """How a dispute or an inquiry ends; a lost inquiry becomes a dispute first."""
+        dispute = self.disputes[ref]
+        asked = dispute["status"].startswith("warning_")
+        if dispute["status"] in ("won", "lost", "warning_closed"):
+            raise ValueError(f"{ref} is {dispute['status']}")
+        events = self._escalate(dispute) if asked and not won else []
+        before = {"status": dispute["status"]}
+        dispute["status"] = "lost" if not won else "warning_closed" if asked else "won"
+        dispute["is_charge_refundable"] = won
+        self.charges[dispute["charge"]]["disputed"] = not won
+        events.append(told("charge.dispute.closed", dispute, before))
+        if won and not asked:
+            self._taken[dispute["currency"].upper()] += dispute["amount"]
+            events.append(told("charge.dispute.funds_reinstated", dispute))
+        await self._emit(webhook, copies, *events)
+
+    # What tests and the page look at
+
     def events(self, ref: str) -> list[Raw]:
-        """All events so far about a session or payment intent, signed now."""
-        pairs = ({session["id"], session["payment_intent"]} for session in self.sessions.values())
-        return self._about(next((pair for pair in pairs if ref in pair), {ref}))
+        """All events so far about a session or payment intent, its refunds, disputes and kept card, signed now."""
+        refs = {ref}
+        for session in self.sessions.values():
+            if ref in (session["id"], session["payment_intent"]):
+                refs |= {session["id"], session["payment_intent"]}
+        for intent in refs & self.intents.keys():
+            refs.add(self.intents[intent]["payment_method"])
+        for thing in (*self.charges.values(), *self.refunds.values(), *self.disputes.values()):
+            if thing["payment_intent"] in refs:
+                refs.add(thing["id"])
+        return self._about(refs)
 
     def newest(self) -> str:
         return list(self.sessions)[-1]
 
     def page(self, ref: str) -> Json | None:
-        """What the payment page shows of a session."""
-        if (session := self.sessions.get(ref)) is None:
+        """What the payment page shows of a session, or of an intent that a kept card paid."""
+        session = next((item for item in self.sessions.values() if ref in (item["id"], item["payment_intent"])), {})
+        intent = self.intents.get(session.get("payment_intent", ref) or "", {})
+        if not session and not intent:
             return None
-        intent = self.intents.get(session["payment_intent"], {})
-        whole, cents = divmod(session["amount_total"], 100)
+        statuses = {"open": "open", "complete": "paid", "expired": "closed", "succeeded": "paid", "processing": "paid"}
+        charge = self.charges.get(intent.get("latest_charge", ""), {})
+        paid = intent.get("status") == "succeeded"
+        dispute = next((item for item in self.disputes.values() if item["charge"] == charge.get("id")), None)
+        given = charge["amount_refunded"] if paid else 0
+        amount, currency = session["amount_total"] if session else intent["amount"], (session or intent)["currency"]
         return {
-            "status": {"open": "open", "complete": "paid", "expired": "closed"}[session["status"]],
-            "amount": f"{whole:,}.{cents:02} {session['currency'].upper()}",
-            "description": session["_description"],
+            "status": statuses.get((session or intent)["status"], "closed"),
+            "amount": _written(amount, currency),
+            "description": session.get("_description") or intent.get("description") or "",
             "problem": (intent.get("last_payment_error") or {}).get("message", ""),
-            "reasons": list(DECLINES),
-            "card_number": "4242 4242 4242 4242",
-            "back": session["success_url" if session["status"] == "complete" else "cancel_url"],
+            "reasons": [reason for reason in DECLINES if reason != AUTHENTICATION],
+            "cards": [
+                {"number": number, "brand": card["brand"], "page": card.get("page"), "kept": card.get("kept")}
+                for number, card in CARDS.items()
+            ],
+            "keeps": bool(session and session["_intent"].get("setup_future_usage")),
+            "refunded": _written(given, currency) if given else "",
+            "disputed": dispute["status"] if dispute else "",
+            "can": self._possible(charge, dispute) if paid else [],
+            "back": session["success_url" if session["status"] == "complete" else "cancel_url"] if session else "",
         }
 
-    # How it is done
+    @staticmethod
+    def _possible(charge: Json, dispute: Json | None) -> list[str]:
+        if dispute is None:
+            left = charge["amount"] - charge["amount_refunded"]
+            return [*(["refund"] if left else []), *(["refund_part"] if left > 1 else []), "dispute", "inquire"]
+        match dispute["status"]:
+            case "won" | "lost" | "warning_closed":
+                return []
+            case _:
+                return ["win", "lose"]
 
-    def _session(self, ref: str, *statuses: str) -> Json:
-        if (session := self.sessions.get(ref)) is None:
-            raise StripeError(404, f"No such checkout.session: '{ref}'", code="resource_missing", param="id")
+    async def act(self, ref: str, what: str, webhook: Webhook) -> None:
+        """One of the things that page() says can be done to a payment."""
+        charge = self._charge(ref)
+        match what:
+            case "refund":
+                await self.refund(ref, webhook=webhook)
+            case "refund_part":
+                await self.refund(ref, (charge["amount"] - charge["amount_refunded"]) // 2, webhook)
+            case "dispute" | "inquire":
+                await self.dispute(ref, webhook=webhook, inquiry=what == "inquire")
+            case "win" | "lose":
+                for dispute in [item for item in self.disputes.values() if item["charge"] == charge["id"]]:
+                    await self.close_dispute(dispute["id"], webhook, won=what == "win")
+
+    # The objects and how they change, for this file and the API
+
+    def session(self, ref: str, *statuses: str) -> Json:
+        session = _found(self.sessions, "checkout.session", ref)
         if statuses and session["status"] not in statuses:
             raise StripeError(400, f"This Checkout Session has a status of `{session['status']}`.")
         return session
 
-    def _new(self, amount: int, currency: str, values: Json) -> Json:
-        ref, created = f"cs_test_{_id()}", int(time.time())
+    def customer(self, ref: str) -> Json:
+        return _found(self.customers, "customer", ref)
+
+    def method(self, ref: str) -> Json:
+        return _found(self.methods, "payment_method", ref)
+
+    def intent(self, ref: str) -> Json:
+        return _found(self.intents, "payment_intent", ref)
+
+    def new_customer(self, values: Json) -> Json:
+        customer: Json = deepcopy(SHAPES["customer"]) | {"id": f"cus_{new_id()}", "created": int(time.time()), **values}
+        self.customers[customer["id"]] = customer
+        return customer
+
+    def new_method(self, number: str, *, livemode: bool = False) -> Json:
+        brand = CARDS[number]["brand"]
+        method: Json = deepcopy(SHAPES["payment_method"]) | {
+            "id": f"pm_{new_id()}",
+            "created": int(time.time()),
+            "livemode": livemode,
+            "_kept": CARDS[number].get("kept"),
+        }
+        method["card"] |= {
+            "brand": brand,
+            "display_brand": brand,
+            "fingerprint": hashlib.sha256(number.encode()).hexdigest()[:16],
+            "last4": number[-4:],
+            "networks": {"available": [brand], "preferred": None},
+        }
+        self.methods[method["id"]] = method
+        return method
+
+    def new_intent(self, amount: int, currency: str, values: Json) -> Json:
+        ref = f"pi_{new_id()}"
+        intent: Json = deepcopy(SHAPES["intent"]) | {
+            "id": ref,
+            "amount": amount,
+            "client_secret": f"{ref}_secret_NotARealSecret",
+            "created": int(time.time()),
+            "currency": currency,
+            "customer": None,
+            "description": None,
+            "livemode": False,
+            "metadata": {},
+            **values,
+        }
+        self.intents[ref] = intent
+        return intent
+
+    def charge_kept(self, intent: Json) -> list[Told]:
+        """A kept card pays without its owner: https://docs.stripe.com/payments/save-and-reuse"""
+        method = self.methods[intent["payment_method"]]
+        if reason := method["_kept"]:
+            return self._refuse(intent, reason)
+        if self.slow_charges:
+            intent["status"] = "processing"
+            return [told("payment_intent.processing", intent)]
+        return self.take(intent)
+
+    def take(self, intent: Json) -> list[Told]:
+        """The money of an intent is taken with its payment method."""
+        before = {**intent, "status": "requires_payment_method", "latest_charge": None}
+        amount = intent["amount"]
+        charge = self._new_charge(intent)
+        intent |= {"status": "succeeded", "amount_received": amount, "latest_charge": charge["id"]}
+        intent["last_payment_error"] = None
+        self._taken[intent["currency"].upper()] += amount
+        kinds = ("payment_intent.created", "charge.succeeded", "payment_intent.succeeded")
+        return [told(*pair) for pair in zip(kinds, (before, charge, intent), strict=True)]
+
+    def detach(self, ref: str) -> Told:
+        method = self.method(ref)
+        if (customer := method["customer"]) is None:
+            words = "not attached to a customer so detachment is impossible."
+            raise StripeError(400, f"The payment method you provided is {words}")
+        method["customer"] = None
+        return told("payment_method.detached", method, {"customer": customer})
+
+    def give_back(
+        self, charge: Json, amount: int | None, metadata: dict[str, str] | None, state: str
+    ) -> tuple[Json, list[Told]]:
+        """A refund of a charge, in one of its first states; https://docs.stripe.com/api/refunds/create"""
+        left = charge["amount"] - charge["amount_refunded"]
+        if not left:
+            raise StripeError(400, f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
+        if any(item["charge"] == charge["id"] and not item["is_charge_refundable"] for item in self.disputes.values()):
+            words = f"Charge {charge['id']} has been charged back; cannot issue a refund."
+            raise StripeError(400, words, code="charge_disputed")
+        asked = left if amount is None else amount
+        if not 0 < asked <= left:
+            given, unrefunded = (_written(minor, charge["currency"]) for minor in (asked, left))
+            words = f"Refund amount ({given}) is greater than unrefunded amount on charge ({unrefunded})"
+            raise StripeError(400, words, param="amount")
+        refund: Json = deepcopy(SHAPES["refund"]) | {
+            "id": f"re_{new_id()}",
+            "amount": asked,
+            "balance_transaction": f"txn_{new_id()}",
+            "charge": charge["id"],
+            "created": int(time.time()),
+            **{name: charge[name] for name in ("currency", "customer", "payment_intent", "payment_method")},
+            "metadata": metadata or {},
+            "status": state,
+        }
+        self.refunds[refund["id"]] = refund
+        before = {"amount_refunded": charge["amount_refunded"]}
+        charge["amount_refunded"] += asked
+        charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+        if state == "succeeded":
+            self._taken[charge["currency"].upper()] -= asked
+        return refund, [told("refund.created", refund), told("charge.refunded", charge, before)]
+
+    def close(self, ref: str) -> Notice:
+        session = self.session(ref, "open")
+        self._ended(ref)
+        session |= {"status": "expired", "url": None}
+        return self.notice(told("checkout.session.expired", session))
+
+    def notice(self, event: Told, key: str | None = None) -> Notice:
+        kind, thing, before = event
+        body = {
+            "id": f"evt_{new_id()}",
+            "object": "event",
+            "account": None,
+            "api_version": VERSION,
+            "context": None,
+            "created": int(time.time()),
+            "data": {"object": thing, **({"previous_attributes": before} if before else {})},
+            "livemode": thing.get("livemode", False),  # refunds do not say
+            "pending_webhooks": 1,
+            "request": {"id": f"req_{new_id()}", "idempotency_key": key},
+            "type": kind,
+        }
+        return Notice("stripe", kind, thing["id"], json.dumps(body, indent=2).encode(), self.sign)
+
+    def post(self, events: list[Told], key: str | None = None) -> None:
+        """Sends events that a call of the bot's led to; it does not wait for them."""
+        self._post(*(self.notice(event, key) for event in events))
+
+    def sign(self, body: bytes) -> dict[str, str]:
+        """https://docs.stripe.com/webhooks#verify-manually"""
+        now = str(int(time.time()))
+        digest = hmac.new(self.secret.encode(), now.encode() + b"." + body, hashlib.sha256).hexdigest()
+        return {"Stripe-Signature": f"t={now},v1={digest}"}
+
+    def time_is_up(self, ref: str) -> None:
+        self._post(self.close(ref))
+
+    def new_session(self, amount: int, currency: str, values: Json) -> Json:
+        ref, created = f"cs_test_{new_id()}", int(time.time())
         session: Json = deepcopy(SHAPES["session"]) | {
             "id": ref,
             "amount_total": amount,
@@ -163,286 +524,123 @@ class Stripe(Provider):
             **values,
         }
         self.sessions[ref] = session
+        self._ends_in(session["expires_at"] - created, ref, self.time_is_up)
         return session
 
     def _intent(self, session: Json) -> Json:
         """The session's payment intent; Stripe makes it at the first attempt to pay."""
         if intent := self.intents.get(session["payment_intent"]):
             return intent
-        ref = session["payment_intent"] = f"pi_{_id()}"
-        made: Json = deepcopy(SHAPES["intent"]) | {
-            "id": ref,
-            "amount": session["amount_total"],
-            "client_secret": f"{ref}_secret_NotARealSecret",
-            "created": int(time.time()),
-            **{name: session[name] for name in ("currency", "customer", "livemode")},
-            **session["_intent"],
-        }
-        self.intents[ref] = made
+        known = {name: session[name] for name in ("customer", "livemode")}
+        made = self.new_intent(session["amount_total"], session["currency"], known | session["_intent"])
+        session["payment_intent"] = made["id"]
         return made
 
-    def _take(self, session: Json, intent: Json) -> list[tuple[str, Json]]:
-        before = {**intent, "status": "requires_payment_method", "latest_charge": None}
-        amount, method = intent["amount"], f"pm_{_id()}"
-        charge = deepcopy(SHAPES["charge"]) | {
-            "id": f"ch_{_id()}",
-            "amount": amount,
-            "amount_captured": amount,
-            "balance_transaction": f"txn_{_id()}",
+    def _new_charge(self, intent: Json, **values: object) -> Json:
+        method = self.methods.get(intent["payment_method"])
+        charge: Json = deepcopy(SHAPES["charge"]) | {
+            "id": f"ch_{new_id()}",
+            "amount": intent["amount"],
+            "amount_captured": intent["amount"],
+            "balance_transaction": f"txn_{new_id()}",
+            "created": int(time.time()),
             "payment_intent": intent["id"],
-            "payment_method": method,
-            **{
-                name: intent[name]
-                for name in ("created", "currency", "customer", "description", "livemode", "metadata")
-            },
+            "payment_method": intent["payment_method"],
+            **{name: intent[name] for name in ("currency", "customer", "description", "livemode", "metadata")},
+            **values,
         }
-        intent |= {"status": "succeeded", "amount_received": amount, "latest_charge": charge["id"]}
-        intent |= {"payment_method": method, "last_payment_error": None}
-        session["payment_status"] = "paid"
-        self._taken[intent["currency"].upper()] += amount
-        kinds = ("payment_intent.created", "charge.succeeded", "payment_intent.succeeded")
-        return list(zip(kinds, (before, charge, intent), strict=True))
+        if method:
+            names = ("brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
+            charge["payment_method_details"]["card"] |= {name: method["card"][name] for name in names}
+        self.charges[charge["id"]] = charge
+        return charge
 
-    def _refuse(self, intent: Json, reason: str) -> list[tuple[str, Json]]:
-        intent |= {"status": "requires_payment_method", "latest_charge": f"ch_{_id()}"}
+    def _charge(self, ref: str) -> Json:
+        """The charge that took the money of a session or an intent."""
+        intent = self.intent(self.session(ref)["payment_intent"] if ref in self.sessions else ref)
+        if intent["status"] != "succeeded":
+            raise ValueError(f"{intent['id']} is {intent['status']}")
+        return self.charges[intent["latest_charge"]]
+
+    def _refuse(self, intent: Json, reason: str, number: str | None = None) -> list[Told]:
+        """A bank's no: to a kept card, or to one typed into the page."""
+        ref = intent["payment_method"]
+        method = self.methods[ref] if ref else self.new_method(number or card_number(CARD))
+        code = reason if reason in OWN_CODES else "card_declined"
+        words = DECLINES.get(reason, "Your card was declined.")
+        charge = self._new_charge(
+            intent,
+            paid=False,
+            captured=False,
+            amount_captured=0,
+            status="failed",
+            failure_code=code,
+            failure_message=words,
+        )
+        intent |= {"status": "requires_payment_method", "payment_method": None, "latest_charge": charge["id"]}
         intent["last_payment_error"] = {
-            "charge": intent["latest_charge"],
-            "code": reason if reason in OWN_CODES else "card_declined",
+            "charge": charge["id"],
+            "code": code,
             "decline_code": reason,
-            "doc_url": "https://stripe.com/docs/error-codes/card-declined",
-            "message": DECLINES.get(reason, "Your card was declined."),
+            "doc_url": f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}",
+            "message": words,
+            "payment_method": shown(method),
             "type": "card_error",
         }
-        return [("payment_intent.payment_failed", intent)]
+        return [told("charge.failed", charge), told("payment_intent.payment_failed", intent)]
 
-    def _close(self, ref: str) -> Notice:
-        session = self._session(ref, "open")
-        self._ended(ref)
-        session |= {"status": "expired", "url": None}
-        return self._notice("checkout.session.expired", session)
+    def _end_refund(self, refund: Json, *, done: bool) -> list[Told]:
+        before, sign = {"status": refund["status"]}, 1 if refund["status"] == "succeeded" else 0
+        if refund["status"] not in ("pending", "requires_action") and (done or not sign):
+            raise ValueError(f"{refund['id']} is {refund['status']}")
+        currency = refund["currency"].upper()
+        if done:
+            refund["status"] = "succeeded"
+            self._taken[currency] -= refund["amount"]
+            return [told("refund.updated", refund, before)]
+        self._taken[currency] += refund["amount"] * sign
+        refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+        refund["failure_balance_transaction"] = f"txn_{new_id()}"
+        charge = self.charges[refund["charge"]]
+        charge["amount_refunded"] -= refund["amount"]
+        charge["refunded"] = False
+        return [told("refund.updated", refund, before), told("refund.failed", refund, before)]
 
-    async def _emit(self, webhook: Webhook, copies: int, *events: tuple[str, Json]) -> None:
-        await self._tell(webhook, copies, *(self._notice(kind, thing) for kind, thing in events))
+    def _escalate(self, dispute: Json) -> list[Told]:
+        before = {"status": dispute["status"]}
+        if not dispute["status"].startswith("warning_") or dispute["status"] == "warning_closed":
+            raise ValueError(f"{dispute['id']} is {dispute['status']}")
+        dispute |= {"status": "needs_response", "is_charge_refundable": False}
+        dispute["payment_method_details"]["card"]["case_type"] = "chargeback"
+        return [told("charge.dispute.updated", dispute, before), self._withdraw(dispute)]
 
-    def _notice(self, kind: str, thing: Json) -> Notice:
-        event = {
-            "id": f"evt_{_id()}",
-            "object": "event",
-            "account": None,
-            "api_version": VERSION,
-            "context": None,
-            "created": int(time.time()),
-            "data": {"object": shown(thing)},
-            "livemode": thing["livemode"],
-            "pending_webhooks": 1,
-            "request": {"id": f"req_{_id()}", "idempotency_key": None},
-            "type": kind,
-        }
-        subject = thing["payment_intent" if thing["object"] == "charge" else "id"]
-        return Notice("stripe", kind, subject, json.dumps(event, indent=2).encode(), self.sign)
+    def _withdraw(self, dispute: Json) -> Told:
+        self._taken[dispute["currency"].upper()] -= dispute["amount"]
+        return told("charge.dispute.funds_withdrawn", dispute)
 
-    def sign(self, body: bytes) -> dict[str, str]:
-        """https://docs.stripe.com/webhooks#verify-manually"""
-        now = str(int(time.time()))
-        digest = hmac.new(self.secret.encode(), now.encode() + b"." + body, hashlib.sha256).hexdigest()
-        return {"Stripe-Signature": f"t={now},v1={digest}"}
-
-    # The HTTP side
-
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            web.post("/v1/checkout/sessions", self._api(self._create)),
-            web.get("/v1/checkout/sessions", self._api(self._list_sessions)),
-            web.get("/v1/checkout/sessions/{id}", self._api(self._retrieve_session)),
-            web.post("/v1/checkout/sessions/{id}/expire", self._api(self._expire_session)),
-            web.get("/v1/payment_intents", self._api(self._list_intents)),
-            web.get("/v1/payment_intents/{id}", self._api(self._retrieve_intent)),
-            web.get("/v1/balance", self._api(self._balance)),
-            web.route("*", "/v1/{rest:.*}", self._api(self._unknown)),
-        ]
-
-    def _api(self, run: Callable[[web.Request, Json], Json]) -> Handler:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            headers = {"Request-Id": f"req_{_id()}", "Stripe-Version": VERSION}
-            raw = await request.read()
-            try:
-                self._authorize(request)
-                body = self._answer(request, raw, run, headers)
-            except StripeError as error:
-                return web.json_response({"error": error.error}, status=error.status, headers=headers)
-            return web.Response(body=body, content_type="application/json", headers=headers)
-
-        return handle
-
-    def _answer(
-        self,
-        request: web.Request,
-        raw: bytes,
-        run: Callable[[web.Request, Json], Json],
-        headers: dict[str, str],
-    ) -> bytes:
-        """Runs a call, a POST once per key: https://docs.stripe.com/api/idempotent_requests"""
-        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
-        if key and (known := self._answers.get(key)):
-            if known.asked != (request.path, raw):
-                words = "can only be used with the same parameters they were first used with."
-                raise StripeError(400, f"Keys for idempotent requests {words}", type="idempotency_error")
-            headers["Idempotent-Replayed"] = "true"
-            return known.body
-        fields = [*request.query.items(), *parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)]
-        body = json.dumps(run(request, nest(fields)), indent=2).encode()
-        if key:
-            self._answers[key] = Remembered((request.path, raw), body)
-        return body
-
-    def _authorize(self, request: web.Request) -> None:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "basic":
-            given = b64decode(given + "==").decode(errors="replace").partition(":")[0]
-        if not given:
-            raise StripeError(401, "You did not provide an API key.")
-        if given != self.key:
-            raise StripeError(401, f"Invalid API Key provided: {given[:8]}****")
-
-    def _unknown(self, request: web.Request, params: Json) -> Json:
-        raise StripeError(404, f"Unrecognized request URL ({request.method}: {request.path}).")
-
-    def _create(self, request: web.Request, params: Json) -> Json:
-        """https://docs.stripe.com/api/checkout/sessions/create"""
-        for name in params:
-            if name not in SHAPES["parameters"]:
-                raise StripeError(400, f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
-        if params.get("mode") != "payment":
-            raise StripeError(400, "Invalid mode: the sandbox sells for payment only.", param="mode")
-        if "success_url" not in params:
-            raise StripeError(
-                400, "Missing required param: success_url.", code="parameter_missing", param="success_url"
-            )
-        for name in {"success_url", "cancel_url"} & params.keys():
-            url = urlsplit(params[name])
-            if url.scheme not in ("http", "https") or not url.netloc:
-                raise StripeError(400, "Not a valid URL", code="url_invalid", param=name)
-        now = int(time.time())
-        expires = _number(params, "expires_at", now + 86400)
-        if not 1800 <= expires - now <= 86400:
-            words = "must be at least 30 minutes and at most 24 hours from Checkout Session creation."
-            raise StripeError(400, f"The `expires_at` timestamp {words}", param="expires_at")
-        data = params.get("payment_intent_data", {})
-        for metadata in (params.get("metadata", {}), data.get("metadata", {})):
-            if len(metadata) > 50 or any(len(key) > 40 or len(value) > 500 for key, value in metadata.items()):
-                raise StripeError(
-                    400, "Metadata has at most 50 keys of 40 characters and values of 500.", param="metadata"
-                )
-        if len(params.get("client_reference_id", "")) > 200:
-            raise StripeError(400, "Invalid string: must be at most 200 characters", param="client_reference_id")
-        amount, currency, description = self._line_items(params)
-        kept = ("cancel_url", "client_reference_id", "locale", "metadata", "submit_type", "success_url")
-        values = {
-            **{name: params[name] for name in kept if name in params},
-            "adaptive_pricing": {"enabled": params.get("adaptive_pricing", {}).get("enabled", "true") == "true"},
-            "expires_at": expires,
-            "_description": description,
-            "_intent": {"metadata": data.get("metadata", {}), "description": data.get("description")},
-        }
-        session = self._new(amount, currency, values)
-        self._ends_in(expires - now, session["id"], self._time_is_up)
-        return shown(session)
-
-    def _time_is_up(self, ref: str) -> None:
-        self._post(self._close(ref))
-
-    def _line_items(self, params: Json) -> tuple[int, str, str]:
-        items = params.get("line_items")
-        if not isinstance(items, list) or not items:
-            raise StripeError(400, "Missing required param: line_items.", code="parameter_missing", param="line_items")
-        total, currency, name = 0, "", ""
-        for index, item in enumerate(items):
-            price, where = item.get("price_data", {}), f"line_items[{index}][price_data]"
-            currency, name = price.get("currency", "").lower(), price.get("product_data", {}).get("name", "")
-            if currency not in CURRENCIES:
-                raise StripeError(400, f"Invalid currency: {currency}.", param=f"{where}[currency]")
-            if not name:
-                param = f"{where}[product_data][name]"
-                raise StripeError(400, f"Missing required param: {param}.", code="parameter_missing", param=param)
-            total += _number(price, "unit_amount", -1) * _number(item, "quantity", 1)
-        if total < SMALLEST:
-            raise StripeError(400, "The Checkout Session's total amount is too small.", code="amount_too_small")
-        if total > LARGEST:
-            raise StripeError(400, "Amount must be no more than 999,999.99.", code="amount_too_large")
-        return total, currency, name
-
-    def _retrieve_session(self, request: web.Request, params: Json) -> Json:
-        session = shown(self._session(request.match_info["id"]))
-        if "payment_intent" in params.get("expand", []) and session["payment_intent"]:
-            session["payment_intent"] = self.intents[session["payment_intent"]]
-        return session
-
-    def _expire_session(self, request: web.Request, params: Json) -> Json:
-        ref = request.match_info["id"]
-        self._post(self._close(ref))
-        return shown(self.sessions[ref])
-
-    def _list_sessions(self, request: web.Request, params: Json) -> Json:
-        wanted = {key: params[key] for key in ("payment_intent", "status") if key in params}
-        fitting = (s for s in self.sessions.values() if all(s[key] == value for key, value in wanted.items()))
-        return self._list(request, params, fitting)
-
-    def _list_intents(self, request: web.Request, params: Json) -> Json:
-        return self._list(request, params, self.intents.values())
-
-    def _list(self, request: web.Request, params: Json, things: Iterable[Json]) -> Json:
-        """https://docs.stripe.com/api/pagination, newest first"""
-        created = params.get("created", {})
-        span = created if isinstance(created, dict) else {"gte": created, "lte": created}
-        since, until = _number(span, "gte", 0), _number(span, "lte", 1 << 40)
-        found = [thing for thing in things if since <= thing["created"] <= until][::-1]
-        if after := params.get("starting_after"):
-            index = next((index for index, thing in enumerate(found) if thing["id"] == after), len(found))
-            found = found[index + 1 :]
-        limit = min(max(_number(params, "limit", 10), 1), 100)
-        data = [shown(thing) for thing in found[:limit]]
-        return {"object": "list", "data": data, "has_more": len(found) > limit, "url": request.path}
-
-    def _retrieve_intent(self, request: web.Request, params: Json) -> Json:
-        ref = request.match_info["id"]
-        if ref not in self.intents:
-            raise StripeError(404, f"No such payment_intent: '{ref}'", code="resource_missing", param="intent")
-        return self.intents[ref]
-
-    def _balance(self, request: web.Request, params: Json) -> Json:
-        available = [{"amount": amount, "currency": currency.lower()} for currency, amount in self._taken.items()]
-        return {"object": "balance", "available": available, "livemode": False, "pending": []}
+    async def _emit(self, webhook: Webhook, copies: int, *events: Told) -> None:
+        await self._tell(webhook, copies, *(self.notice(event) for event in events))
 
 
-def _id() -> str:
+def new_id() -> str:
     return re.sub(r"[-_]", "0", secrets.token_urlsafe(18))
 
 
-def _number(values: Json, name: str, default: int) -> int:
-    try:
-        return int(values.get(name, default))
-    except (TypeError, ValueError):
-        words = f"Invalid integer: {values[name]}"
-        raise StripeError(400, words, code="parameter_invalid_integer", param=name) from None
+def card_number(text: str) -> str:
+    """The test card whose number ends so: `…3184`."""
+    end = re.sub(r"\D", "", text)
+    found = next((number for number in CARDS if end and number.endswith(end)), None)
+    if found is None:
+        raise ValueError(f"no test card {text}; there are {', '.join('…' + number[-4:] for number in CARDS)}")
+    return found
 
 
-def nest(fields: list[tuple[str, str]]) -> Json:
-    """`line_items[0][price_data][currency]=usd` to nested dicts and lists."""
-    tree: Json = {}
-    for name, value in fields:
-        path = re.findall(r"[^\[\]]+", name) + ([""] if name.endswith("[]") else [])
-        branch = tree
-        for step in path[:-1]:
-            branch = branch.setdefault(step, {})
-            if not isinstance(branch, dict):
-                raise StripeError(400, f"Invalid object: {name}", param=name)
-        branch[path[-1] or str(len(branch))] = value
-    return {name: _lists(value) for name, value in tree.items()}
+def _found(things: dict[str, Json], kind: str, ref: str) -> Json:
+    if (thing := things.get(ref)) is None:
+        raise StripeError(404, f"No such {kind}: '{ref}'", code="resource_missing", param="id")
+    return thing
 
 
-def _lists(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if value and all(key.isdigit() for key in value):
-        return [_lists(value[key]) for key in sorted(value, key=int)]
-    return {key: _lists(inner) for key, inner in value.items()}
+def _written(minor: int, currency: str) -> str:
+    whole, cents = divmod(minor, 100)
+    return f"{whole:,}.{cents:02} {currency.upper()}"

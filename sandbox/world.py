@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from sandbox import chat, control
+from sandbox import chat, control, stripe_api
 from sandbox.bot_api import MEGABYTE, BotApi
 from sandbox.deliveries import Deliveries
 from sandbox.faults import Faults
@@ -86,11 +86,12 @@ class Sandbox:
         """The person with this id, made on first mention; `started=False`: has never written to the bot."""
         return self.telegram.person(telegram_id, first_name, username, language_code, started)
 
-    def cast(self) -> tuple[Person, Person, Person]:
-        """The people of the chat page: two players and an admin."""
+    def cast(self) -> tuple[Person, Person, Person, Person]:
+        """The people of the chat page: two players and two admins; it opens the first and the last of them."""
         return (
             self.person(1001, "Анна", username="anna", language_code="ru", started=False),
             self.person(1002, "Ben", username="ben", language_code="en", started=False),
+            self.person(901, "Boss", username="boss", language_code="ru"),
             self.person(900, "Admin", username="admin", language_code="en"),
         )
 
@@ -100,7 +101,8 @@ class Sandbox:
 
     async def start(self) -> None:
         app = web.Application(client_max_size=60 * MEGABYTE, middlewares=[chat.guard, self.faults.middleware])
-        app.add_routes([*self._bot_api.routes(), *self.stripe.routes(), *self.yookassa.routes(), *control.routes(self)])
+        providers = [*stripe_api.routes(self.stripe), *self.yookassa.routes()]
+        app.add_routes([*self._bot_api.routes(), *providers, *control.routes(self)])
         app.add_subapp("/sandbox/", chat.application(self))
         # A call whose caller has gone ends at once: a killed bot must not keep its long poll
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)

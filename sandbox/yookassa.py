@@ -1,10 +1,11 @@
-"""YooKassa's payments as far as deposits need them: https://yookassa.ru/developers/api#payment."""
+"""YooKassa in miniature: payments, kept cards and refunds of one shop. https://yookassa.ru/developers/api"""
 
 import json
 import re
 import uuid
 from base64 import b64encode
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ SHAPES = shape("yookassa")
 # https://yookassa.ru/developers/payment-acceptance/getting-started/payment-methods
 LIFETIME = timedelta(hours=1)
 HOLD = timedelta(days=7)
+# https://yookassa.ru/developers/payment-acceptance/testing-and-going-live/testing#test-bank-card-data
+CARDS: dict[str, dict[str, str]] = SHAPES["cards"]
+CARD = "…4477"
 NOT_BY_BANKS = ("expired_on_confirmation", "expired_on_capture", "canceled_by_merchant")
 
 
@@ -44,6 +48,10 @@ class YooKassa(Provider):
         super().__init__(deliveries, page_url)
         self.shop, self.key = shop, key
         self.payments: dict[str, Json] = {}
+        self.methods: dict[str, Json] = {}  # the kept ones
+        self.refunds: dict[str, Json] = {}
+        self.refund_state = "succeeded"  # how a refund that the bot asks for begins
+        self.recurring = True  # False: the manager has not allowed this shop to keep cards
 
     # What a payer and the world do
 
@@ -53,6 +61,7 @@ class YooKassa(Provider):
         webhook: Webhook = "now",
         copies: int = 5,
         *,
+        card: str = CARD,
         method: str = "bank_card",
         amount: int | None = None,
         currency: str | None = None,
@@ -61,7 +70,14 @@ class YooKassa(Provider):
         metadata: dict[str, str] | None = None,
         after_expiry: bool = False,
     ) -> None:
-        """Pays, in full or oddly; `amount` in hundredths. A two-stage payment then waits for its capture."""
+        """Pays, in full or oddly; `amount` in hundredths. A two-stage payment then waits for its capture.
+
+        `card`: a test card by its last digits; with one that banks refuse this is decline().
+        """
+        number = card_number(card)
+        if method == "bank_card" and (reason := CARDS[number].get("reason")):
+            await self.decline(ref, webhook, copies, reason=reason)
+            return
         payment = self._payment(ref, "pending", "canceled" if after_expiry else "pending")
         self._ended(ref)
         for gone in ("confirmation", "cancellation_details"):
@@ -74,13 +90,9 @@ class YooKassa(Provider):
         payment["recipient"] = {**payment["recipient"], "account_id": account_id or self.shop}
         payment["test"] = payment["test"] if test is None else test
         payment["metadata"] = payment["metadata"] if metadata is None else metadata
-        paid_by = {
-            "type": method,
-            "id": ref,
-            "saved": False,
-            "status": "inactive",
-            **SHAPES["methods"][method],
-        }
+        paid_by = _method(ref, method, number, saved=payment["_save"])
+        if paid_by["saved"]:
+            self.methods[ref] = dict(paid_by)
         payment |= {"paid": True, "payment_method": paid_by}
         if method == "bank_card":
             payment["authorization_details"] = SHAPES["authorization_details"]
@@ -99,6 +111,40 @@ class YooKassa(Provider):
     async def expire(self, ref: str, webhook: Webhook = "now", copies: int = 5) -> None:
         await self.decline(ref, webhook, copies, reason="expired_on_confirmation")
 
+    # What happens to kept cards and to money taken
+
+    def spoil(self, method: str, reason: str | None = "insufficient_funds") -> None:
+        """What the bank says from now on to a kept card; None: yes."""
+        self.methods[method]["_reason"] = reason
+
+    def revoke(self, method: str) -> None:
+        """The player takes the permission back at his bank: the next payment with it is refused."""
+        self.spoil(method, "permission_revoked")
+
+    async def refund(
+        self,
+        ref: str,
+        amount: int | None = None,
+        webhook: Webhook = "now",
+        copies: int = 5,
+        *,
+        state: str = "succeeded",
+        metadata: dict[str, str] | None = None,
+    ) -> str:
+        """Gives a payment back in the cabinet, what is left of it or a part in hundredths; answers the refund's id.
+
+        `state`: succeeded, pending or canceled; only success is told. A pending one ends by finish_refund().
+        """
+        left = self._left(self._payment(ref, "succeeded"))
+        asked = {"description": "Refund", "metadata": metadata or {}}
+        refund, *notices = self._give_back(ref, left if amount is None else amount, asked, state)
+        await self._tell(webhook, copies, *notices)
+        return str(refund["id"])
+
+    async def finish_refund(self, ref: str, webhook: Webhook = "now", copies: int = 5, *, done: bool = True) -> None:
+        """How a pending refund ends."""
+        await self._tell(webhook, copies, *self._end_refund(self.refunds[ref], done=done))
+
     async def stray(
         self,
         amount: int,
@@ -113,8 +159,8 @@ class YooKassa(Provider):
         return str(payment["id"])
 
     def events(self, ref: str) -> list[Raw]:
-        """All notifications so far about a payment."""
-        return self._about({ref})
+        """All notifications so far about a payment and its refunds."""
+        return self._about({ref, *(refund["id"] for refund in self.refunds.values() if refund["payment_id"] == ref)})
 
     def newest(self) -> str:
         return list(self.payments)[-1]
@@ -125,13 +171,29 @@ class YooKassa(Provider):
             return None
         return {
             "status": {"pending": "open", "canceled": "closed"}.get(payment["status"], "paid"),
-            "amount": f"{Decimal(payment['amount']['value']):,.2f} {payment['amount']['currency']}",
+            "amount": _written(payment["amount"]),
             "description": payment.get("description", ""),
             "problem": payment.get("cancellation_details", {}).get("reason", ""),
             "reasons": [reason for reason in SHAPES["reasons"] if reason not in NOT_BY_BANKS],
-            "card_number": "5555 5555 5555 4477",
+            "cards": [
+                {"number": number, "brand": card["card_type"], "page": card.get("reason"), "kept": card.get("reason")}
+                for number, card in CARDS.items()
+            ],
+            "keeps": payment["_save"],
+            "refunded": _written(payment["refunded_amount"]) if self._given(payment) else "",
+            "disputed": "",
+            "can": self._possible(payment),
             "back": payment["_return_url"],
         }
+
+    def _possible(self, payment: Json) -> list[str]:
+        left = self._left(payment) if payment["status"] == "succeeded" else 0
+        return [*(["refund"] if left else []), *(["refund_part"] if left > 1 else [])]
+
+    async def act(self, ref: str, what: str, webhook: Webhook) -> None:
+        """One of the things that page() says can be done to a payment."""
+        left = self._left(self._payment(ref, "succeeded"))
+        await self.refund(ref, left // 2 if what == "refund_part" else left, webhook)
 
     # How it is done
 
@@ -163,6 +225,7 @@ class YooKassa(Provider):
             "refundable": False,
             "metadata": asked.get("metadata", {}),
             "_capture": asked.get("capture", False),
+            "_save": asked.get("save_payment_method", False) is True,
             "_return_url": confirmation.get("return_url", ""),
         }
         self.payments[ref] = payment
@@ -190,11 +253,49 @@ class YooKassa(Provider):
         payment |= {"status": "canceled", "paid": False, "cancellation_details": details}
         return self._notice("payment.canceled", payment)
 
-    def _notice(self, event: str, payment: Json) -> Notice:
+    def _given(self, payment: Json) -> int:
+        return _minor(payment["refunded_amount"]) if "refunded_amount" in payment else 0
+
+    def _left(self, payment: Json) -> int:
+        """What can still be given back; refunds on their way count."""
+        waiting = (refund for refund in self.refunds.values() if refund["status"] == "pending")
+        held = sum(_minor(refund["amount"]) for refund in waiting if refund["payment_id"] == payment["id"])
+        return _minor(payment["amount"]) - self._given(payment) - held
+
+    def _give_back(self, ref: str, amount: int, asked: Json, state: str) -> tuple[Json, *tuple[Notice, ...]]:
+        payment = self._payment(ref, "succeeded")
+        if not 0 < amount <= self._left(payment):
+            raise invalid("The amount is more than what is left of the payment", "amount")
+        refund: Json = {
+            "id": re.sub(r"^(.{14}).", r"\g<1>5", str(uuid.uuid4())),
+            "payment_id": ref,
+            "status": "pending",
+            "created_at": _time(datetime.now(UTC)),
+            "amount": {"value": _decimal(amount), "currency": payment["amount"]["currency"]},
+            **{name: asked[name] for name in ("description", "metadata") if asked.get(name)},
+        }
+        self.refunds[refund["id"]] = refund
+        return refund, *(self._end_refund(refund, done=state == "succeeded") if state != "pending" else [])
+
+    def _end_refund(self, refund: Json, *, done: bool) -> list[Notice]:
+        if refund["status"] != "pending":
+            raise ValueError(f"{refund['id']} is {refund['status']}")
+        if not done:
+            details = {"party": "refund_network", "reason": "general_decline"}
+            refund |= {"status": "canceled", "cancellation_details": details}
+            return []
+        payment, amount = self.payments[refund["payment_id"]], _minor(refund["amount"])
+        refund |= {"status": "succeeded", "refund_authorization_details": {"rrn": "900000000072"}}
+        payment["refunded_amount"] = {**payment["amount"], "value": _decimal(self._given(payment) + amount)}
+        payment["refundable"] = self._left(payment) > 0
+        self._taken[refund["amount"]["currency"]] -= amount
+        return [self._notice("refund.succeeded", refund)]
+
+    def _notice(self, event: str, thing: Json) -> Notice:
         # Nothing is signed, the sender is known by address: https://yookassa.ru/developers/using-api/webhooks
-        body = {"type": "notification", "event": event, "object": shown(payment)}
+        body = {"type": "notification", "event": event, "object": shown(thing)}
         raw = json.dumps(body, ensure_ascii=False).encode()
-        return Notice("yookassa", event, payment["id"], raw, lambda body: {})
+        return Notice("yookassa", event, thing["id"], raw, lambda body: {})
 
     # The HTTP side
 
@@ -205,6 +306,9 @@ class YooKassa(Provider):
             web.get("/v3/payments/{id}", self._api(self._retrieve)),
             web.post("/v3/payments/{id}/capture", self._api(self._capture)),
             web.post("/v3/payments/{id}/cancel", self._api(self._cancel_by_shop)),
+            web.post("/v3/refunds", self._api(self._create_refund)),
+            web.get("/v3/refunds", self._api(self._list_refunds)),
+            web.get("/v3/refunds/{id}", self._api(self._retrieve_refund)),
             web.get("/v3/me", self._api(self._me)),
             web.route("*", "/v3/{rest:.*}", self._api(self._unknown)),
         ]
@@ -258,21 +362,59 @@ class YooKassa(Provider):
     def _create(self, request: web.Request, params: Json) -> Json:
         """https://yookassa.ru/developers/api#create_payment"""
         amount = self._amount(params)
+        self._check_words(params, 128)
+        if not self.recurring and (params.get("save_payment_method") or "payment_method_id" in params):
+            raise YooKassaError(403, "forbidden", "This store can't make recurring payments. Contact the manager")
+        if "payment_method_id" in params:
+            return self._pay_with_kept(amount, params)
         confirmation = params.get("confirmation") or {}
         if confirmation.get("type") != "redirect":
             raise invalid("The sandbox confirms by redirect only", "confirmation.type")
         url = urlsplit(str(confirmation.get("return_url", "")))
         if url.scheme not in ("http", "https") or not url.netloc or len(confirmation["return_url"]) > 2048:
             raise invalid("Incorrect return_url", "confirmation.return_url")
-        if len(str(params.get("description", ""))) > 128:
+        payment = self._new(amount, params)
+        self._ends_in(LIFETIME.total_seconds(), payment["id"], self._time_is_up)
+        return shown(payment)
+
+    def _check_words(self, params: Json, longest: int) -> None:
+        if len(str(params.get("description", ""))) > longest:
             raise invalid("Description is too long", "description")
         metadata = params.get("metadata") or {}
         fits = (isinstance(value, str) and len(key) <= 32 and len(value) <= 512 for key, value in metadata.items())
         if len(metadata) > 16 or not all(fits):
             raise invalid("Metadata has at most 16 keys of 32 characters and strings of 512", "metadata")
+
+    def _pay_with_kept(self, amount: Json, params: Json) -> Json:
+        """https://yookassa.ru/developers/payment-acceptance/scenario-extensions/recurring-payments/pay-with-saved"""
+        method = self.methods.get(str(params["payment_method_id"]))
+        if method is None:
+            raise invalid("Payment method doesn't exist or is not saved", "payment_method_id")
         payment = self._new(amount, params)
-        self._ends_in(LIFETIME.total_seconds(), payment["id"], self._time_is_up)
+        del payment["confirmation"]
+        payment["payment_method"] = shown(method)
+        if reason := method.get("_reason"):
+            self._post(self._cancel(payment["id"], reason))
+            return shown(payment)
+        payment |= {"paid": True, "authorization_details": SHAPES["authorization_details"]}
+        if payment["_capture"]:
+            self._post(self._take(payment))
+        else:
+            payment |= {"status": "waiting_for_capture", "expires_at": _time(datetime.now(UTC) + HOLD)}
         return shown(payment)
+
+    def _create_refund(self, request: web.Request, params: Json) -> Json:
+        """https://yookassa.ru/developers/api#create_refund"""
+        amount = self._amount(params)
+        self._check_words(params, 250)
+        refund, *notices = self._give_back(str(params.get("payment_id")), _minor(amount), params, self.refund_state)
+        self._post(*notices)
+        return shown(refund)
+
+    def _retrieve_refund(self, request: web.Request, params: Json) -> Json:
+        if (refund := self.refunds.get(request.match_info["id"])) is None:
+            raise YooKassaError(404, "not_found", "Refund doesn't exist or incorrect refund ID", "refund_id")
+        return shown(refund)
 
     def _time_is_up(self, ref: str) -> None:
         self._post(self._cancel(ref, "expired_on_confirmation"))
@@ -304,25 +446,31 @@ class YooKassa(Provider):
         return shown(payment)
 
     def _list(self, request: web.Request, params: Json) -> Json:
+        return self._listed(request, self.payments)
+
+    def _list_refunds(self, request: web.Request, params: Json) -> Json:
+        return self._listed(request, self.refunds)
+
+    def _listed(self, request: web.Request, things: dict[str, Json]) -> Json:
         """https://yookassa.ru/developers/using-api/lists, newest first"""
         asked = request.query
-        found = [payment for payment in reversed(self.payments.values()) if _fits(payment, asked.get)]
+        found = [thing for thing in reversed(things.values()) if _fits(thing, asked.get)]
         if cursor := asked.get("cursor"):
-            index = next((index for index, payment in enumerate(found) if payment["id"] == cursor), None)
+            index = next((index for index, thing in enumerate(found) if thing["id"] == cursor), None)
             if index is None:
                 raise invalid("Incorrect cursor", "cursor")
             found = found[index:]
         limit = asked.get("limit", "10")
         if not limit.isdecimal() or not 1 <= int(limit) <= 100:
             raise invalid("Limit must be between 1 and 100", "limit")
-        page: Json = {"type": "list", "items": [shown(payment) for payment in found[: int(limit)]]}
+        page: Json = {"type": "list", "items": [shown(thing) for thing in found[: int(limit)]]}
         if len(found) > int(limit):
             page["next_cursor"] = found[int(limit)]["id"]
         return page
 
 
-def _fits(payment: Json, asked: Callable[[str], str | None]) -> bool:
-    created = datetime.fromisoformat(payment["created_at"])
+def _fits(thing: Json, asked: Callable[[str], str | None]) -> bool:
+    created = datetime.fromisoformat(thing["created_at"])
     compare: dict[str, Callable[[datetime], bool]] = {
         "gte": created.__ge__, "gt": created.__gt__, "lte": created.__le__, "lt": created.__lt__
     }  # fmt: skip
@@ -333,7 +481,33 @@ def _fits(payment: Json, asked: Callable[[str], str | None]) -> bool:
                     return False
             except ValueError:
                 raise invalid("Incorrect date", f"created_at.{name}") from None
-    return asked("status") in (None, payment["status"])
+    return all(asked(name) in (None, thing.get(name)) for name in ("status", "payment_id"))
+
+
+def card_number(text: str) -> str:
+    """The test card whose number ends so: `…4477`."""
+    end = re.sub(r"\D", "", text)
+    found = next((number for number in CARDS if end and number.endswith(end)), None)
+    if found is None:
+        raise ValueError(f"no test card {text}; there are {', '.join('…' + number[-4:] for number in CARDS)}")
+    return found
+
+
+def _method(ref: str, kind: str, number: str, *, saved: bool) -> Json:
+    """What a payment was made with; a kept one has the id of its first payment."""
+    details = deepcopy(SHAPES["methods"][kind])
+    if kind == "bank_card":
+        details["title"] = f"Bank card *{number[-4:]}"
+        details["card"] |= {"first6": number[:6], "last4": number[-4:], **CARDS[number]}
+    return {"type": kind, "id": ref, "saved": saved, "status": "active" if saved else "inactive", **details}
+
+
+def _written(amount: Json) -> str:
+    return f"{Decimal(amount['value']):,.2f} {amount['currency']}"
+
+
+def _minor(amount: Json) -> int:
+    return int(Decimal(amount["value"]) * 100)
 
 
 def _decimal(minor: int) -> str:

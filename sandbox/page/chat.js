@@ -6,7 +6,7 @@ const WORDS = {
     sandbox: "sandbox", webhooks: "Webhooks to the bot", menu: "Menu", start: "START", unblock: "UNBLOCK", bot: "bot",
     note: "A stand-in for Telegram. Nothing leaves this computer.", write: "Message", edited: "edited", you: "You",
     typing: "typing…", offline: "connecting…", blockTitle: "Block or unblock the bot", close: "Close", beside: "Open beside",
-    document: "Document", photo: "Photo", today: "Today", empty: "No messages here yet", copied: "Copied", attach: "Attach a file",
+    document: "Document", photo: "Photo", today: "Today", empty: "No messages here yet", copied: "Copied", attach: "Attach a file", payment: "The payment's page",
     attempt: "attempt", silent: "no answer", blocked: "blocked the bot", send: "Send", down: "To the newest message",
   },
   ru: {
@@ -14,7 +14,7 @@ const WORDS = {
     note: "Замена Telegram. Ничего не покидает этот компьютер.", write: "Сообщение", edited: "изменено", you: "Вы",
     typing: "печатает…", offline: "соединение…", blockTitle: "Заблокировать или разблокировать бота", close: "Закрыть",
     beside: "Открыть рядом", document: "Документ", photo: "Фото", today: "Сегодня", empty: "Здесь пока ничего нет",
-    copied: "Скопировано", attach: "Прикрепить файл", attempt: "попытка", silent: "нет ответа", blocked: "бот заблокирован",
+    copied: "Скопировано", attach: "Прикрепить файл", payment: "Страница платежа", attempt: "попытка", silent: "нет ответа", blocked: "бот заблокирован",
     send: "Отправить", down: "К новым сообщениям",
   },
 };
@@ -408,7 +408,11 @@ function showDelivery(delivery) {
   const good = delivery.status >= 200 && delivery.status < 300;
   const again = delivery.attempt > 1 ? ` · ${t.attempt} ${delivery.attempt}` : "";
   const status = `${delivery.status ?? t.silent} · ${delivery.milliseconds} ms${again}`;
-  const row = make("li", good ? "good" : "bad", make("b", "", delivery.event), make("span", "", `${delivery.provider} · ${status}`));
+  // To the page of the payment, where it can be given back or disputed
+  const paid = /^(cs|pi)_/.test(delivery.subject) || delivery.event.startsWith("payment.");
+  const event = make(paid ? "a" : "b", "event", delivery.event);
+  if (paid) Object.assign(event, { href: `${delivery.provider}/pay/${delivery.subject}`, target: "_blank", rel: "noopener noreferrer", title: t.payment });
+  const row = make("li", good ? "good" : "bad", event, make("span", "", `${delivery.provider} · ${status}`));
   const list = $("#deliveries ol");
   list.prepend(row);
   while (list.children.length > 30) list.lastChild.remove();

@@ -1,32 +1,41 @@
-"""YooKassa: payments on its page, notifications without a signature. https://yookassa.ru/developers"""
+"""YooKassa: payments on its page or by a kept card, refunds, notifications without a signature.
+
+https://yookassa.ru/developers
+"""
 
 import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
-from uuid import UUID
+from urllib.parse import urlencode
 
 import aiohttp
 from yookassa.domain.common.locale import Locale
 from yookassa.domain.models.cancellation_details import CancellationDetailsReasonCode as Cause
 from yookassa.domain.notification.webhook_notification_types import WebhookNotificationType
 from yookassa.domain.request.payment_request import PaymentRequest
+from yookassa.domain.request.refund_request import RefundRequest
 
 from db.models import ProviderName
 from db.money import CURRENCIES, Money
 from services.errors import DeliveryForbidden, DeliveryMalformed, ProviderRejected, ProviderUnknown
 from services.providers import (
+    Card,
     Checkout,
     Concern,
     Delivery,
+    Dispute,
     News,
     Order,
     Payment,
     PaymentState,
     Reason,
+    Refund,
+    RefundOrder,
+    RefundState,
     Verified,
     json_object,
     nested,
@@ -57,8 +66,17 @@ _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _EVENT = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}")
 _STATUS = re.compile(r"[a-z_]{1,40}")
 _DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
+_LAST4 = re.compile(r"[0-9]{4}")
+_NUMBER = re.compile(r"[0-9]{1,4}")
+_LONGEST_BRAND = 30
 _NO_SUCH_OBJECT = "no such object"
-_BEGINNING_OF_TIME = datetime.fromtimestamp(0, UTC)
+_BAD_CARD = "no such card"
+_FORBIDDEN = "refused, not permitted"
+_BEHIND = "its answer is behind its news"
+_ENDS = ("succeeded", "canceled")
+# In the metadata of a payment that charge() made: no page stands behind it.
+_KEPT = "kept_card"
+_PAGE = 100  # the most a list gives at once: https://yookassa.ru/developers/using-api/lists
 
 # https://yookassa.ru/developers/payment-acceptance/getting-started/payment-process#lifecycle
 _STATES = {
@@ -68,6 +86,16 @@ _STATES = {
     "succeeded": PaymentState.SUCCEEDED,
     "canceled": PaymentState.CANCELLED,
 }
+
+# https://yookassa.ru/developers/api#refund_object_status
+_REFUND_STATES = {
+    "pending": RefundState.PENDING,
+    "succeeded": RefundState.SUCCEEDED,
+    "canceled": RefundState.FAILED,
+}
+
+# What a kept method is; the rest are wallets: https://yookassa.ru/developers/api#payment_object_payment_method
+_TYPES = {"bank_card": "card", "sbp": "bank_account"}
 
 # https://yookassa.ru/developers/payment-acceptance/after-the-payment/declined-payments; the set is open.
 _REASONS = {
@@ -143,13 +171,25 @@ class YooKassa:
 
         Its page lives an hour whatever `order.expires_at` says. Raises ProviderRejected, ProviderUnknown.
         """
-        body = self._request(order)
+        confirmation = {
+            "type": "redirect",
+            "return_url": order.return_url,
+            "locale": Locale.RUSSIAN if order.language == "ru" else Locale.ENGLISH,
+        }
+        body = self._request(order, {"confirmation": confirmation})
+        if order.keep_card:
+            # https://yookassa.ru/developers/payment-acceptance/scenario-extensions/recurring-payments/save-payment-method
+            body["save_payment_method"] = True
+        _check(PaymentRequest, body)
+        deadline = self._deadline()
         try:
-            # Checked by the SDK's model but not sent by it: that one takes amounts through float.
-            PaymentRequest(body).validate()
-        except (ValueError, TypeError):
-            raise ProviderRejected("invalid request") from None
-        payment = await self._ask("POST", "/payments", body=body, key=order.id)
+            payment = await self._ask("POST", "/payments", body=body, key=str(order.id), deadline=deadline)
+        except ProviderRejected as refusal:
+            if refusal.reason != _FORBIDDEN or not order.keep_card:
+                raise
+            # A shop may keep cards only once its manager allowed it. The player can pay all the same.
+            del body["save_payment_method"]
+            payment = await self._ask("POST", "/payments", body=body, key=f"alone-{order.id}", deadline=deadline)
         if payment.get("status") == "canceled":
             raise ProviderRejected("canceled")
         ref = _payment_id(payment.get("id"))
@@ -161,25 +201,143 @@ class YooKassa:
 
     async def fetch(self, ref: str) -> Payment | None:
         """https://yookassa.ru/developers/api#get_payment. Raises ProviderRejected, ProviderUnknown."""
+        raw = await self._find("/payments", ref)
+        if raw is None:
+            return None
+        return self._named(ref, raw)
+
+    async def customer(self, player_id: int) -> str | None:
+        """YooKassa keeps no record of players: a kept card belongs to whoever knows its id."""
+        return None
+
+    async def charge(self, order: Order, card_ref: str) -> Payment | None:
+        """https://yookassa.ru/developers/payment-acceptance/scenario-extensions/recurring-payments/pay-with-saved
+
+        A card that YooKassa does not know (any more) is a Payment too, CANCELLED for PERMISSION_REVOKED. None: the bank
+        wanted to see the player, and that payment is cancelled for good. Raises ProviderRejected, ProviderUnknown.
+        """
+        if _payment_id(card_ref) is None:
+            raise ProviderRejected("invalid request")
+        body = self._request(order, {"payment_method_id": card_ref}, **{_KEPT: "yes"})
+        _check(PaymentRequest, body)
+        try:
+            raw = await self._ask("POST", "/payments", body=body, key=f"saved-{order.id}")
+        except ProviderRejected as refusal:
+            if refusal.reason != _BAD_CARD:
+                raise
+            return self._refused(order)
+        payment = self._payment(raw)
+        if payment is None or (payment.amount, payment.order_id) != (order.amount, order.id):
+            raise ProviderUnknown("bad answer")
+        return None if _wants_owner(payment) else payment
+
+    def _refused(self, order: Order) -> Payment:
+        """A payment that was not even made."""
+        return Payment(
+            provider=self.name,
+            order_id=order.id,
+            session_ref=None,
+            payment_ref=None,
+            state=PaymentState.CANCELLED,
+            amount=order.amount,
+            reason=Reason.PERMISSION_REVOKED,
+            occurred_at=datetime.now(UTC),
+            ours=True,
+            method=None,
+        )
+
+    async def forget(self, card_ref: str) -> None:
+        """YooKassa has no call for this: a card is forgotten by never naming its id again."""
+
+    async def refund(self, order: RefundOrder) -> Refund:
+        """https://yookassa.ru/developers/api#create_refund. Raises ProviderRejected, ProviderUnknown."""
+        if _payment_id(order.payment_ref) is None:
+            raise ProviderRejected("invalid request")
+        body: dict[str, object] = {
+            "payment_id": order.payment_ref,
+            "amount": _written(order.amount),
+            "metadata": {"refund_id": str(order.id)},
+        }
+        if order.description:
+            body["description"] = order.description[:250]
+        if self._receipt is not None:
+            body["receipt"] = _receipt(self._receipt, order.amount, order.description)
+        _check(RefundRequest, body)
+        refund = _refund(await self._ask("POST", "/refunds", body=body, key=str(order.id)))
+        fits = refund is not None and (refund.payment_ref, refund.amount) == (order.payment_ref, order.amount)
+        if refund is None or not fits or refund.request_id not in (None, order.id):
+            raise ProviderUnknown("bad answer")
+        return replace(refund, request_id=order.id)
+
+    async def fetch_refund(self, ref: str) -> Refund | None:
+        """https://yookassa.ru/developers/api#get_refund. Raises ProviderRejected, ProviderUnknown."""
+        raw = await self._find("/refunds", ref)
+        if raw is None:
+            return None
+        refund = _refund(raw)
+        if refund is None or refund.ref != ref:
+            raise ProviderUnknown("bad answer")
+        return refund
+
+    async def history(self, since: datetime) -> AsyncIterator[Payment | Refund | Dispute]:
+        """https://yookassa.ru/developers/api#get_payments_list and #get_refunds_list, newest first; no disputes there.
+
+        A payment's time there is that of its page. Raises ProviderRejected, ProviderUnknown.
+        """
+        start = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        async for raw in self._list("/payments", {"created_at.gte": start, "status": "succeeded"}):
+            payment = self._payment(raw)
+            if payment is None:
+                raise ProviderUnknown("bad answer")
+            if payment.state is PaymentState.SUCCEEDED:
+                yield payment
+        async for raw in self._list("/refunds", {"created_at.gte": start}):
+            refund = _refund(raw)
+            if refund is None:
+                raise ProviderUnknown("bad answer")
+            yield refund
+
+    async def _list(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Mapping[str, object]]:
+        """All of a list, a hundred at a time: https://yookassa.ru/developers/using-api/lists"""
+        asked = {"limit": str(_PAGE), **query}
+        while True:
+            answer = await self._ask("GET", f"{path}?{urlencode(asked)}")
+            items, cursor = answer.get("items"), answer.get("next_cursor")
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise ProviderUnknown("bad answer")
+            for item in items:
+                yield item
+            if cursor is None:
+                return
+            if not isinstance(cursor, str) or not cursor or cursor == asked.get("cursor"):
+                raise ProviderUnknown("bad answer")
+            asked["cursor"] = cursor
+
+    async def _find(self, path: str, ref: str) -> Mapping[str, object] | None:
         if _payment_id(ref) is None:
             return None
         try:
-            payment = await self._ask("GET", f"/payments/{ref}")
+            return await self._ask("GET", f"{path}/{ref}")
         except ProviderRejected as refusal:
             if refusal.reason == _NO_SUCH_OBJECT:
                 return None
             raise
-        status, test = payment.get("status"), payment.get("test")
+
+    def _named(self, ref: str, raw: Mapping[str, object]) -> Payment:
+        payment = self._payment(raw)
+        if payment is None or payment.payment_ref != ref:
+            raise ProviderUnknown("bad answer")
+        return payment
+
+    def _payment(self, payment: Mapping[str, object]) -> Payment | None:
+        """https://yookassa.ru/developers/api#payment_object; None: it makes no sense."""
+        ref, status, test = _payment_id(payment.get("id")), payment.get("status"), payment.get("test")
         shop, amount = nested(payment, "recipient").get("account_id"), payment.get("amount")
         occurred_at = _moment(payment.get("captured_at")) or _moment(payment.get("created_at"))
-        currency = amount.get("currency") if isinstance(amount, dict) else None
-        if payment.get("id") != ref or not isinstance(status, str) or occurred_at is None:
-            raise ProviderUnknown("bad answer")
-        if not isinstance(shop, str) or not isinstance(test, bool) or not isinstance(currency, str):
-            raise ProviderUnknown("bad answer")
-        money = _money(amount)
-        if money is None and currency in CURRENCIES:
-            raise ProviderUnknown("bad answer")
+        if ref is None or not isinstance(status, str) or occurred_at is None or _hides_amount(amount):
+            return None
+        if not isinstance(shop, str) or not isinstance(test, bool):
+            return None
         # A status we do not know is no end.
         state, reason = _STATES.get(status, PaymentState.PENDING), None
         if state is PaymentState.CANCELLED:
@@ -187,17 +345,19 @@ class YooKassa:
             reason = _REASONS.get(word(cause), Reason.OTHER)
             if cause == Cause.EXPIRED_ON_CONFIRMATION:
                 state = PaymentState.EXPIRED
+        method = nested(payment, "payment_method")
         return Payment(
             provider=self.name,
             order_id=order_id(nested(payment, "metadata").get("operation_id")),
             session_ref=None,
             payment_ref=ref,
             state=state,
-            amount=money,
+            amount=_money(amount),
             reason=reason,
             occurred_at=occurred_at,
             ours=shop == self._shop_id and not (test and self._live),
-            method=_title(nested(payment, "payment_method").get("title")),
+            method=_title(method.get("title")),
+            card=_card(method) if state is PaymentState.SUCCEEDED else None,
         )
 
     def verify(self, delivery: Delivery) -> Verified:
@@ -222,94 +382,81 @@ class YooKassa:
             raise DeliveryMalformed("no event")
         if ref is None or not isinstance(status, str) or not _STATUS.fullmatch(status):
             raise DeliveryMalformed("no object")
+        asks = event.startswith(("payment.", "refund."))
         # Notifications have no id of their own; this is what repeats when one is repeated.
         return Verified(
             event_id=f"{event}:{ref}:{status}",
             event_type=event,
-            payment_ref=ref if event.startswith("payment.") else None,
+            payment_ref=ref if event.startswith("payment.") else _payment_id(subject.get("payment_id")),
             verified_by="address",
-            concern=Concern.ASK if event.startswith("payment.") else Concern.NONE,
+            concern=Concern.ASK if asks else Concern.NONE,
         )
 
-    def read(self, body: bytes) -> Payment | None:
-        """Which payment to fetch. `ours` is False and `amount` None: anybody could have written this."""
+    def read(self, body: bytes) -> News | None:
+        """Nothing: anybody on YooKassa's network could have written it, so no notification is believed."""
+        return None
+
+    async def look(self, body: bytes) -> list[News]:
+        """Asks for the payment or refund that a notification names; nothing else in it is believed."""
         try:
             notification = json_object(body)
         except ValueError:
-            return None
-        event, subject = notification.get("event"), nested(notification, "object")
-        ref, status = _payment_id(subject.get("id")), word(subject.get("status"))
-        if not isinstance(event, str) or not event.startswith("payment.") or ref is None:
-            return None
-        return Payment(
-            provider=self.name,
-            order_id=None,
-            session_ref=None,
-            payment_ref=ref,
-            state=_STATES.get(status or "", PaymentState.PENDING),
-            amount=None,
-            reason=None,
-            occurred_at=_moment(subject.get("created_at")) or _BEGINNING_OF_TIME,
-            ours=False,
-            method=None,
-        )
+            return []
+        event, subject = word(notification.get("event")) or "", nested(notification, "object")
+        ref, status = _payment_id(subject.get("id")), word(subject.get("status")) or ""
+        if ref is None:
+            return []
+        if event.startswith("payment."):
+            return await self._look_at_payment(ref, ended=status in _ENDS)
+        if event.startswith("refund."):
+            refund = await self.fetch_refund(ref)
+            if refund is not None and refund.state is RefundState.PENDING and status in _ENDS:
+                raise ProviderUnknown(_BEHIND)
+            return [] if refund is None else [refund]
+        return []
 
-    async def look(self, body: bytes) -> list[News]:
-        """Asks for the payment that a notification names; nothing else in it is believed."""
-        news = self.read(body)
-        if news is None or news.payment_ref is None:
+    async def _look_at_payment(self, ref: str, *, ended: bool) -> list[News]:
+        raw = await self._find("/payments", ref)
+        if raw is None:
             return []
-        payment = await self.fetch(news.payment_ref)
-        if payment is None:
-            return []
-        if payment.state is PaymentState.PENDING and news.state is not PaymentState.PENDING:
-            raise ProviderUnknown("its answer is behind its news")
+        payment = self._named(ref, raw)
+        if payment.state is PaymentState.PENDING and ended:
+            raise ProviderUnknown(_BEHIND)
+        if _KEPT in nested(raw, "metadata") and _wants_owner(payment):
+            return []  # charge() said so, and its order goes on with a page
         return [payment]
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
-    def _request(self, order: Order) -> dict[str, object]:
-        amount = {"value": order.amount.plain, "currency": order.amount.currency}
-        description = order.description[:128]
+    def _request(self, order: Order, how: Mapping[str, object], **metadata: str) -> dict[str, object]:
         request: dict[str, object] = {
-            "amount": amount,
+            "amount": _written(order.amount),
             "capture": True,  # otherwise the money is only held
-            "confirmation": {
-                "type": "redirect",
-                "return_url": order.return_url,
-                "locale": Locale.RUSSIAN if order.language == "ru" else Locale.ENGLISH,
-            },
-            "description": description,
-            "metadata": {"operation_id": str(order.id), "player_id": str(order.player_id)},
+            **how,
+            "description": order.description[:128],
+            "metadata": {"operation_id": str(order.id), "player_id": str(order.player_id), **metadata},
         }
         if self._receipt is not None:
-            item = {
-                "description": description,
-                "quantity": 1,
-                "amount": amount,
-                "vat_code": self._receipt.vat_code,
-                # Money taken before it is known what it will be spent on:
-                # https://yookassa.ru/developers/payment-acceptance/receipts/54fz/parameters-values
-                "payment_subject": "payment",
-                "payment_mode": "advance",
-            }
-            receipt: dict[str, object] = {"customer": {"email": self._receipt.email}, "items": [item]}
-            if self._receipt.tax_system_code is not None:
-                receipt["tax_system_code"] = self._receipt.tax_system_code
-            request["receipt"] = receipt
+            request["receipt"] = _receipt(self._receipt, order.amount, order.description)
         return request
 
     async def _ask(
-        self, method: str, path: str, *, body: Mapping[str, object] | None = None, key: UUID | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, object] | None = None,
+        key: str | None = None,
+        deadline: float | None = None,
     ) -> Mapping[str, object]:
         """A call, tried up to three times with the same key, in limited time whatever the other side does.
 
-        https://yookassa.ru/developers/using-api/interaction-format
+        `deadline`: of a method that asks more than once. https://yookassa.ru/developers/using-api/interaction-format
         """
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout_at(deadline or self._deadline()):
                 for pause in _PAUSES:
                     try:
                         return await self._try(method, path, body, key)
@@ -319,8 +466,11 @@ class YooKassa:
         except TimeoutError:
             raise ProviderUnknown("timeout") from None
 
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._timeout
+
     async def _try(
-        self, method: str, path: str, body: Mapping[str, object] | None, key: UUID | None
+        self, method: str, path: str, body: Mapping[str, object] | None, key: str | None
     ) -> Mapping[str, object]:
         if self._session is None:  # not in __init__: a session belongs to a running loop
             self._session = aiohttp.ClientSession(
@@ -332,7 +482,7 @@ class YooKassa:
                 method,
                 self._api_url + path,
                 json=body,
-                headers={"Idempotence-Key": str(key)} if key else None,
+                headers={"Idempotence-Key": key} if key else None,
                 allow_redirects=False,
             ) as response:
                 status, raw = response.status, await response.read()
@@ -359,8 +509,99 @@ class YooKassa:
         if parameter == "Idempotence-Key":
             # The key was used with another request, which may well have made a payment.
             raise ProviderUnknown("idempotency conflict")
+        if parameter == "payment_method_id":
+            raise ProviderRejected(_BAD_CARD)
         # https://yookassa.ru/developers/using-api/response-handling/http-codes
-        raise ProviderRejected(_NO_SUCH_OBJECT if status == 404 and code == "not_found" else "refused")
+        if status == 404 and code == "not_found":
+            raise ProviderRejected(_NO_SUCH_OBJECT)
+        raise ProviderRejected(_FORBIDDEN if status == 403 and code == "forbidden" else "refused")
+
+
+def _check(model: type[PaymentRequest | RefundRequest], body: Mapping[str, object]) -> None:
+    """Checked by the SDK's model but not sent by it: that one takes amounts through float."""
+    try:
+        model(body).validate()
+    except (ValueError, TypeError):
+        raise ProviderRejected("invalid request") from None
+
+
+def _receipt(shop: Receipt, amount: Money, description: str) -> dict[str, object]:
+    item = {
+        "description": description[:128],
+        "quantity": 1,
+        "amount": _written(amount),
+        "vat_code": shop.vat_code,
+        # Money taken before it is known what it will be spent on:
+        # https://yookassa.ru/developers/payment-acceptance/receipts/54fz/parameters-values
+        "payment_subject": "payment",
+        "payment_mode": "advance",
+    }
+    receipt: dict[str, object] = {"customer": {"email": shop.email}, "items": [item]}
+    if shop.tax_system_code is not None:
+        receipt["tax_system_code"] = shop.tax_system_code
+    return receipt
+
+
+def _refund(refund: Mapping[str, object]) -> Refund | None:
+    """https://yookassa.ru/developers/api#refund_object; None: it makes no sense. Only our shop's are shown to us."""
+    ref, payment_ref = _payment_id(refund.get("id")), _payment_id(refund.get("payment_id"))
+    status, amount, occurred_at = refund.get("status"), refund.get("amount"), _moment(refund.get("created_at"))
+    if ref is None or payment_ref is None or not isinstance(status, str) or occurred_at is None:
+        return None
+    if _hides_amount(amount):
+        return None
+    return Refund(
+        provider=ProviderName.YOOKASSA,
+        ref=ref,
+        payment_ref=payment_ref,
+        request_id=order_id(nested(refund, "metadata").get("refund_id")),
+        state=_REFUND_STATES.get(status, RefundState.PENDING),
+        amount=_money(amount),
+        occurred_at=occurred_at,
+        ours=True,
+    )
+
+
+def _card(method: Mapping[str, object]) -> Card | None:
+    """https://yookassa.ru/developers/api#payment_object_payment_method; None unless it was kept."""
+    ref, kind = _payment_id(method.get("id")), word(method.get("type"))
+    if method.get("saved") is not True or ref is None or kind is None:
+        return None
+    card = nested(method, "card")
+    brand, account = word(card.get("card_type")) or kind, method.get("account_number")
+    month, year = _number(card.get("expiry_month")), _number(card.get("expiry_year"))
+    return Card(
+        ref=ref,
+        payment_type=_TYPES.get(kind, "wallet"),
+        brand=brand if len(brand) <= _LONGEST_BRAND else None,
+        last4=_last4(card.get("last4")) or _last4(account[-4:] if isinstance(account, str) else None),
+        exp_month=month if month is not None and 1 <= month <= 12 else None,
+        exp_year=year if year is not None and 2000 <= year <= 2200 else None,
+    )
+
+
+def _last4(value: object) -> str | None:
+    return value if isinstance(value, str) and _LAST4.fullmatch(value) else None
+
+
+def _number(value: object) -> int | None:
+    """`"2034"`, `"07"`."""
+    return int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None
+
+
+def _wants_owner(payment: Payment) -> bool:
+    """The bank wants the player himself."""
+    return payment.state is PaymentState.CANCELLED and payment.reason is Reason.AUTHENTICATION_FAILED
+
+
+def _written(amount: Money) -> dict[str, str]:
+    return {"value": amount.plain, "currency": amount.currency}
+
+
+def _hides_amount(amount: object) -> bool:
+    """No amount, or one in a currency we keep that cannot be read."""
+    currency = amount.get("currency") if isinstance(amount, dict) else None
+    return not isinstance(currency, str) or (_money(amount) is None and currency in CURRENCIES)
 
 
 def _payment_id(value: object) -> str | None:

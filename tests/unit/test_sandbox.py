@@ -5,6 +5,8 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -31,6 +33,7 @@ from aiogram.types import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     InputMediaDocument,
+    InputMediaPhoto,
     Message,
     Update,
 )
@@ -213,6 +216,7 @@ async def test_files_go_both_ways(world: Sandbox, bot: Bot) -> None:
     await bot.edit_message_media(other, chat_id=1001, message_id=sent.message_id)
     assert (await anna.sees("new.csv")).text == "New"
     assert (await bot.send_photo(1001, BufferedInputFile(PNG, "x.png"))).photo
+    assert (await anna.sees("x.png")).text == ""
     await anna.sends(b"scan", "passport.pdf", caption="me")
     message = (await bot.get_updates())[-1].message
     assert message is not None
@@ -220,6 +224,44 @@ async def test_files_go_both_ways(world: Sandbox, bot: Bot) -> None:
     content = await bot.download(message.document)
     assert content is not None
     assert content.read() == b"scan"
+
+
+async def test_a_picture_has_a_caption_and_buttons_and_becomes_another(world: Sandbox, bot: Bot) -> None:
+    anna = world.person(1001)
+    month, year = button("Month", "chart:month"), button("Year", "chart:year")
+    sent = await bot.send_photo(
+        1001,
+        BufferedInputFile(PNG, "week.png"),
+        caption="<b>Week</b>",
+        parse_mode="HTML",
+        reply_markup=keyboard(month, year),
+    )
+    shown = await anna.sees("Week")
+    assert (shown.labels, shown.file and shown.file.name) == (["Month", "Year"], "week.png")
+    assert "photo" in shown.raw
+    pressing = asyncio.create_task(anna.presses("Month"))
+    (update,) = await bot.get_updates(timeout=5)
+    assert update.callback_query is not None
+    await bot.answer_callback_query(update.callback_query.id)
+    await pressing
+    other = InputMediaPhoto(media=BufferedInputFile(PNG + b"2", "month.png"), caption="<b>Month</b>", parse_mode="HTML")
+    await bot.edit_message_media(other, chat_id=1001, message_id=sent.message_id, reply_markup=keyboard(year))
+    changed = await anna.sees("month.png")
+    assert (changed.id, changed.text, changed.labels, changed.edited) == (sent.message_id, "Month", ["Year"], True)
+    assert changed.file is not None
+    assert changed.file.data.endswith(b"2")
+    await bot.edit_message_caption(chat_id=1001, message_id=sent.message_id, caption="Mine")
+    assert (changed.text, changed.labels) == ("Mine", [])
+    for call in (
+        bot.edit_message_text("x", chat_id=1001, message_id=sent.message_id),
+        bot.edit_message_media(
+            InputMediaPhoto(media=BufferedInputFile(b"text", "x.png")), chat_id=1001, message_id=sent.message_id
+        ),
+        bot.send_photo(1001, BufferedInputFile(PNG, "x.png"), caption="x" * 1025),
+    ):
+        with pytest.raises(TelegramBadRequest):
+            await call
+    assert (changed.text, changed.file.data[-1:]) == ("Mine", b"2")
 
 
 async def test_commands_belong_to_scopes_and_languages(world: Sandbox, bot: Bot) -> None:
@@ -410,6 +452,210 @@ async def test_stripe_tells_of_expiry_delay_and_strangers(world: Sandbox) -> Non
     assert world.stripe.events(bank.id)[-1].event == "checkout.session.async_payment_succeeded"
 
 
+async def kept_card(
+    world: Sandbox, client: stripe.StripeClient, card: str = "…4242"
+) -> stripe.params.PaymentIntentCreateParams:
+    """A customer keeps a card by paying a page; answers what it takes to charge it."""
+    customer = await client.v1.customers.create_async({"metadata": {"player_id": "7"}})
+    params = order()
+    params["customer"] = customer.id
+    params["payment_intent_data"] = {"setup_future_usage": "off_session"}
+    made = await client.v1.checkout.sessions.create_async(params)
+    await world.stripe.pay(made.id, "never", card=card)
+    (method,) = (await client.v1.payment_methods.list_async({"customer": customer.id, "type": "card"})).data
+    assert method.card is not None
+    assert method.card.last4 == world.stripe.cards(customer.id)[0]["card"]["last4"] == card[-4:]
+    return {
+        "amount": 700,
+        "currency": "usd",
+        "customer": customer.id,
+        "payment_method": method.id,
+        "off_session": True,
+        "confirm": True,
+        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+    }
+
+
+async def test_stripe_keeps_a_card_and_charges_it_once_for_a_key(world: Sandbox) -> None:
+    async with stripe_of(world) as client:
+        params = await kept_card(world, client)
+        intents = client.v1.payment_intents
+        first = await intents.create_async(params, {"idempotency_key": "saved-1"})
+        again = await intents.create_async(params, {"idempotency_key": "saved-1"})
+        assert (first.id, first.status, first.amount_received) == (again.id, "succeeded", 700)
+        whole = await intents.retrieve_async(first.id, {"expand": ["payment_method", "latest_charge"]})
+        assert isinstance(whole.payment_method, stripe.PaymentMethod)
+        assert isinstance(whole.latest_charge, stripe.Charge)
+        assert whole.payment_method.customer == params["customer"]
+        assert [raw.event for raw in world.stripe.events(first.id)][-2:] == [
+            "charge.succeeded",
+            "payment_intent.succeeded",
+        ]
+        await client.v1.payment_methods.detach_async(params["payment_method"])
+        assert (await client.v1.customers.payment_methods.list_async(params["customer"])).data == []
+        (gone,) = [raw for raw in world.stripe.events(params["payment_method"]) if raw.event.endswith("detached")]
+        assert json.loads(gone.body)["data"]["previous_attributes"] == {"customer": params["customer"]}
+        for refused in (
+            intents.create_async(params),
+            client.v1.payment_methods.detach_async(params["payment_method"]),
+            intents.create_async({**params, "customer": "cus_none"}),
+            intents.create_async({**params, "confirm": False}),
+        ):
+            with pytest.raises(stripe.InvalidRequestError):
+                await refused
+    assert world.stripe.taken() == {"USD": 5700}
+
+
+@pytest.mark.parametrize(
+    ("card", "code"),
+    [("…3184", "authentication_required"), ("…0341", "card_declined")],
+)
+async def test_stripe_tells_a_refusal_with_its_intent_and_repeats_it(world: Sandbox, card: str, code: str) -> None:
+    async with stripe_of(world) as client:
+        params = await kept_card(world, client, card)
+        told = []
+        for _ in range(2):
+            with pytest.raises(stripe.CardError) as caught:
+                await client.v1.payment_intents.create_async(params, {"idempotency_key": "saved-1"})
+            assert caught.value.code == code
+            assert caught.value.error is not None
+            assert caught.value.error.payment_intent is not None
+            told.append(caught.value.error.payment_intent.id)
+        assert told[0] == told[1]
+        cancelled = await client.v1.payment_intents.cancel_async(told[0], {"cancellation_reason": "abandoned"})
+        assert cancelled.status == "canceled"
+        with pytest.raises(stripe.InvalidRequestError):
+            await client.v1.payment_intents.cancel_async(told[0])
+        kinds = [raw.event for raw in world.stripe.events(told[0])]
+        assert kinds == [
+            "payment_intent.created",
+            "charge.failed",
+            "payment_intent.payment_failed",
+            "payment_intent.canceled",
+        ]
+    assert world.stripe.taken() == {"USD": 5000}
+
+
+async def test_a_kept_card_can_go_bad_and_good_again(world: Sandbox) -> None:
+    async with stripe_of(world) as client:
+        params = await kept_card(world, client)
+        world.stripe.spoil(params["payment_method"], "expired_card")
+        with pytest.raises(stripe.CardError) as caught:
+            await client.v1.payment_intents.create_async(params)
+        assert caught.value.code == "expired_card"
+        world.stripe.spoil(params["payment_method"], None)
+        assert (await client.v1.payment_intents.create_async(params)).status == "succeeded"
+        with pytest.raises(ValueError, match="no test card"):
+            await world.stripe.keep(params["customer"], card="…1234")
+
+
+async def test_stripe_gives_back_no_more_than_it_took(world: Sandbox) -> None:
+    async with stripe_of(world) as client:
+        ref = await world.stripe.stray(5000, webhook="never")
+        refunds = client.v1.refunds
+        part = await refunds.create_async({"payment_intent": ref, "amount": 2000}, {"idempotency_key": "r"})
+        assert (
+            part.id
+            == (await refunds.create_async({"payment_intent": ref, "amount": 2000}, {"idempotency_key": "r"})).id
+        )
+        with pytest.raises(stripe.InvalidRequestError):
+            await refunds.create_async({"payment_intent": ref, "amount": 3001})
+        await refunds.create_async({"payment_intent": ref})
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            await refunds.create_async({"payment_intent": ref})
+        assert caught.value.code == "charge_already_refunded"
+        assert [refund.amount for refund in (await refunds.list_async({"payment_intent": ref})).data] == [3000, 2000]
+        sums = [json.loads(raw.body) for raw in world.stripe.events(ref) if raw.event == "charge.refunded"]
+        assert [
+            (event["data"]["object"]["amount_refunded"], event["data"]["object"]["refunded"]) for event in sums
+        ] == [
+            (2000, False),
+            (5000, True),
+        ]
+        assert [event["data"]["previous_attributes"] for event in sums] == [
+            {"amount_refunded": 0},
+            {"amount_refunded": 2000},
+        ]
+    assert world.stripe.taken() == {"USD": 0}
+
+
+async def test_stripe_fails_a_refund_and_keeps_its_books(world: Sandbox) -> None:
+    ref = await world.stripe.stray(5000, webhook="never")
+    refund = await world.stripe.refund(ref, 2000, "never", state="pending")
+    assert world.stripe.taken() == {"USD": 5000}
+    await world.stripe.finish_refund(refund, "never")
+    assert world.stripe.taken() == {"USD": 3000}
+    await world.stripe.finish_refund(refund, "never", done=False)
+    assert world.stripe.taken() == {"USD": 5000}
+    assert [raw.event for raw in world.stripe.events(refund)] == [
+        "refund.created",
+        "refund.updated",
+        "refund.updated",
+        "refund.failed",
+    ]
+    with pytest.raises(ValueError, match="failed"):
+        await world.stripe.finish_refund(refund, "never")
+
+
+async def test_stripe_tells_a_dispute_as_it_goes(world: Sandbox) -> None:
+    async with stripe_of(world) as client:
+        ref = await world.stripe.stray(5000, webhook="never")
+        dispute = await world.stripe.dispute(ref, 3000, "never", inquiry=True)
+        assert world.stripe.taken() == {"USD": 5000}
+        await world.stripe.escalate(dispute, "never")
+        assert world.stripe.taken() == {"USD": 2000}
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            await client.v1.refunds.create_async({"payment_intent": ref})
+        assert caught.value.code == "charge_disputed"
+        await world.stripe.close_dispute(dispute, "never")
+        assert world.stripe.taken() == {"USD": 5000}
+        found = (await client.v1.disputes.list_async({"payment_intent": ref})).data
+        assert [(item.id, item.status, item.amount) for item in found] == [(dispute, "won", 3000)]
+    told = [json.loads(raw.body) for raw in world.stripe.events(dispute)]
+    assert [(event["type"].removeprefix("charge.dispute."), event["data"]["object"]["status"]) for event in told] == [
+        ("created", "warning_needs_response"),
+        ("updated", "needs_response"),
+        ("funds_withdrawn", "needs_response"),
+        ("closed", "won"),
+        ("funds_reinstated", "won"),
+    ]
+    with pytest.raises(ValueError, match="won"):
+        await world.stripe.close_dispute(dispute, "never")
+
+
+def shape_of(event: object) -> object:
+    """The names in an event, and none of its values."""
+    if not isinstance(event, dict):
+        return None
+    return {name: None if name == "metadata" else shape_of(value) for name, value in event.items()}
+
+
+async def test_events_look_like_the_real_ones(world: Sandbox) -> None:
+    async with stripe_of(world) as client:
+        params = await kept_card(world, client)
+        paid = list(world.stripe.intents)[-1]
+        await client.v1.payment_methods.detach_async(params["payment_method"])
+    refund = await world.stripe.refund(paid, 2000, "never", state="pending")
+    await world.stripe.finish_refund(refund, "never")
+    failed = await world.stripe.refund(paid, 1000, "never", state="failed")
+    dispute = await world.stripe.dispute(paid, webhook="never")
+    await world.stripe.close_dispute(dispute, "never")
+    sent: dict[str, object] = {}
+    for ref in (paid, failed):
+        sent |= {raw.event: json.loads(raw.body) for raw in world.stripe.events(ref)}
+    folder = Path(__file__).parents[1] / "fixtures" / "stripe"
+    for kind, sample in (
+        ("refund.created", "refund.created"),
+        ("refund.failed", "refund.failed"),
+        ("charge.dispute.created", "charge.dispute.created"),
+        ("charge.dispute.closed", "charge.dispute.closed.won"),
+        ("payment_method.attached", "payment_method.attached"),
+        ("payment_method.detached", "payment_method.detached"),
+    ):
+        real = json.loads((folder / f"{sample}.json").read_text())
+        assert shape_of(sent[kind]) == shape_of(real)
+
+
 @pytest.mark.parametrize(
     "fault", [Fault.ERROR, Fault.GARBAGE, Fault.RESET, Fault.LOST, Fault.LOST_500, Fault.TRUNCATED]
 )
@@ -509,6 +755,53 @@ async def test_yookassa_takes_a_payment_once(world: Sandbox) -> None:
         assert response.status == 401
 
 
+async def test_yookassa_keeps_a_card_charges_it_and_gives_money_back(world: Sandbox) -> None:
+    async with yookassa_of(world) as http:
+
+        async def post(path: str, key: str, **body: object) -> tuple[int, dict[str, Any]]:
+            async with http.post(path, json=body, headers={"Idempotence-Key": key}) as response:
+                return response.status, await response.json()
+
+        amount, back = {"value": "1500.00", "currency": "RUB"}, {"value": "600.00", "currency": "RUB"}
+        confirmation = {"type": "redirect", "return_url": "https://t.me/looseline_bot"}
+        page = {"amount": amount, "capture": True, "confirmation": confirmation, "save_payment_method": True}
+        _, made = await post("payments", "page", **page)
+        assert (await post("payments", "early", amount=amount, payment_method_id=made["id"]))[0] == 400
+        await world.yookassa.pay(made["id"], "never", card="…0004")
+        kept = {"amount": amount, "capture": True, "payment_method_id": made["id"]}
+        status, charged = await post("payments", "kept", **kept)
+        assert (status, charged["status"], charged["payment_method"]["id"]) == (200, "succeeded", made["id"])
+        assert (charged["payment_method"]["card"]["card_type"], charged["payment_method"]["saved"]) == ("Mir", True)
+        assert await post("payments", "kept", **kept) == (200, charged)
+        world.yookassa.revoke(made["id"])
+        _, refused = await post("payments", "revoked", **kept)
+        assert (refused["status"], refused["cancellation_details"]["reason"]) == ("canceled", "permission_revoked")
+        assert "_reason" not in json.dumps(refused)
+        _, refund = await post("refunds", "r", payment_id=made["id"], amount=back, metadata={"refund_id": "9"})
+        assert (refund["status"], refund["payment_id"], refund["metadata"]) == (
+            "succeeded",
+            made["id"],
+            {"refund_id": "9"},
+        )
+        assert (await post("refunds", "more", payment_id=made["id"], amount=amount))[0] == 400
+        rest = await world.yookassa.refund(made["id"], webhook="never", state="pending")
+        assert (await post("refunds", "held", payment_id=made["id"], amount=back))[0] == 400
+        await world.yookassa.finish_refund(rest, "never")
+        async with http.get("refunds", params={"payment_id": made["id"], "limit": "1"}) as response:
+            listed = await response.json()
+        assert ([item["id"] for item in listed["items"]], listed["next_cursor"]) == ([rest], refund["id"])
+        async with http.get(f"refunds/{rest}") as response:
+            assert (await response.json())["amount"]["value"] == "900.00"
+        assert [raw.event for raw in world.yookassa.events(made["id"])] == [
+            "payment.succeeded",
+            "refund.succeeded",
+            "refund.succeeded",
+        ]
+        assert world.yookassa.payments[made["id"]]["refunded_amount"]["value"] == "1500.00"
+        assert not world.yookassa.payments[made["id"]]["refundable"]
+        assert world.yookassa.taken() == {"RUB": 150_000}
+
+
 async def test_webhooks_come_now_many_times_late_and_until_taken(world: Sandbox) -> None:
     bodies: list[bytes] = []
 
@@ -543,10 +836,22 @@ async def test_the_world_in_its_own_process_is_driven_over_http(world: Sandbox, 
         assert pressed["result"] == {"text": "One moment", "alert": True, "url": None}
         assert "error" in await control("pay", provider="stripe", ref="cs_none")
         ref = (await control("stray", provider="stripe", amount=500, webhook="never"))["result"]
+        refund = await control("refund", provider="stripe", ref=ref, amount=200, webhook="never", state="pending")
+        await control("finish_refund", provider="stripe", ref=refund["result"], webhook="never")
+        dispute = await control("dispute", ref=ref, webhook="never")
+        await control("close_dispute", ref=dispute["result"], webhook="never", won=True)
+        assert "error" in await control("escalate", ref=dispute["result"], webhook="never")
+        customer = world.stripe.new_customer({})["id"]
+        card = (await control("keep", customer=customer, webhook="never", card="…0341"))["result"]
+        await control("spoil", provider="stripe", ref=card, reason=None)
+        kept = (await control("cards", customer=customer))["result"]
+        assert isinstance(kept, list)
+        assert [method["id"] for method in kept] == [card]
         await control("fault", server="stripe", where="*", fault="ERROR", times=1)
         async with http.get("state") as response:
             state = await response.json()
-        assert state["stripe"]["taken"] == {"USD": 500}
+        assert state["stripe"]["taken"] == {"USD": 300}
+        assert list(state["stripe"]["refunds"]) == [refund["result"]]
         assert ref in state["stripe"]["sessions"][world.stripe.newest()]["payment_intent"]
         assert len(state["people"]["1001"]["messages"]) == 2
 
@@ -557,7 +862,7 @@ async def test_the_chat_page_shows_what_happens_and_lets_people_act(world: Sandb
         async with http.get(f"{world.url}/sandbox/") as response:
             assert response.status == 200
         async with http.ws_connect(f"{world.url}/sandbox/live") as live:
-            assert len((await live.receive_json())["everything"]["people"]) == 3
+            assert len((await live.receive_json())["everything"]["people"]) == 4
             say = {"person": 1001, "text": "/deposit"}
             async with http.post(f"{world.url}/sandbox/do/say", json=say) as response:
                 assert response.status == 200
@@ -568,16 +873,55 @@ async def test_the_chat_page_shows_what_happens_and_lets_people_act(world: Sandb
 
 async def test_the_payment_pages_pay_and_decline(world: Sandbox) -> None:
     await world.stripe.stray(100, webhook="never")
-    session = world.stripe._new(5000, "usd", {"success_url": "https://t.me/bot", "cancel_url": "https://t.me/bot"})
-    page = f"{world.page_url}/stripe/pay/{session['id']}"
+    session = world.stripe.new_session(
+        5000, "usd", {"success_url": "https://t.me/bot", "cancel_url": "https://t.me/bot"}
+    )
     async with aiohttp.ClientSession() as http:
-        async with http.post(
-            page, data={"action": "decline", "webhook": "never", "reason": "expired_card"}
-        ) as response:
-            assert "Your card has expired." in await response.text()
-        async with http.post(page, data={"action": "pay", "webhook": "never"}) as response:
-            assert "Paid" in await response.text()
-    assert world.stripe.taken() == {"USD": 5100}
+
+        async def does(action: str, **form: str) -> str:
+            page = f"{world.page_url}/stripe/pay/{session['id']}"
+            async with http.post(page, data={"action": action, "webhook": "never", **form}) as response:
+                assert response.status == 200
+                return await response.text()
+
+        assert "Your card has expired." in await does("decline", reason="expired_card")
+        assert "insufficient funds" in await does("pay", card="4000000000009995")
+        assert "Paid" not in await does("refund")
+        assert "Paid" in await does("pay", card="4000002760003184")
+        assert world.stripe.taken() == {"USD": 5100}
+        assert "Given back: 25.00 USD" in await does("refund_part")
+        assert "Given back: 50.00 USD" in await does("refund")
+        assert "Refund" not in await does("refund")
+        assert "Dispute: needs_response" in await does("dispute")
+        assert "Dispute: won" in await does("win")
+        assert 'value="lose"' not in await does("lose")
+    assert world.stripe.taken() == {"USD": 100}
+
+
+async def test_a_payment_without_a_page_has_one_for_what_follows(world: Sandbox) -> None:
+    async with stripe_of(world) as client, aiohttp.ClientSession() as http:
+        params = await kept_card(world, client)
+        charged = await client.v1.payment_intents.create_async(params)
+        page = f"{world.page_url}/stripe/pay/{charged.id}"
+        async with http.post(page, data={"action": "refund", "webhook": "never"}) as response:
+            assert "Given back: 7.00 USD" in await response.text()
+        world.stripe.spoil(params["payment_method"])
+        with pytest.raises(stripe.CardError):
+            await client.v1.payment_intents.create_async(params)
+        async with http.get(f"{world.page_url}/stripe/pay/{list(world.stripe.intents)[-1]}") as response:
+            assert "This payment is closed" in await response.text()
+        async with http.get(f"{world.page_url}/stripe/pay/pi_none") as response:
+            assert response.status == 404
+
+
+async def test_yookassas_page_gives_money_back_too(world: Sandbox) -> None:
+    ref = await world.yookassa.stray(1001, webhook="never")
+    page = f"{world.page_url}/yookassa/pay/{ref}"
+    async with aiohttp.ClientSession() as http:
+        for action, words in (("refund_part", "5.00 RUB"), ("refund", "10.01 RUB"), ("dispute", "10.01 RUB")):
+            async with http.post(page, data={"action": action, "webhook": "never"}) as response:
+                assert words in await response.text()
+    assert world.yookassa.taken() == {"RUB": 0}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -23,7 +23,23 @@ from services.errors import (
     ProviderRejected,
     ProviderUnknown,
 )
-from services.providers import Checkout, Delivery, Payment, PaymentState, Reason
+from services.providers import (
+    Card,
+    CardChange,
+    Checkout,
+    Concern,
+    Delivery,
+    Dispute,
+    DisputeState,
+    News,
+    Order,
+    Payment,
+    PaymentState,
+    Reason,
+    Refund,
+    RefundOrder,
+    RefundState,
+)
 from services.providers.stripe import Stripe
 from tests.unit.providers.outside import (
     NOW,
@@ -65,6 +81,8 @@ async def provider(outside: Outside) -> AsyncIterator[Stripe]:
 
 
 def make_session(call: Call) -> Json:
+    if "/checkout/" not in call.path:
+        return {"id": "x_1"}
     if call.method == "GET":
         return session("open", "unpaid", None)
     form = {name: values[0] for name, values in parse_qs(call.body.decode()).items()}
@@ -97,8 +115,58 @@ def event_of(name: str, **changes: Any) -> bytes:
 
 def read(body: bytes, key: str = KEY) -> Payment:
     payment = receiver(key=key).read(body)
-    assert payment is not None
+    assert isinstance(payment, Payment)
     return payment
+
+
+METHOD = payload("stripe/payment_method.attached.json")["data"]["object"]
+
+
+def session(status: str, payment_status: str, intent: object, **changes: Any) -> Json:
+    created = payload("stripe/api.checkout_session_created.json")
+    created["metadata"]["operation_id"] = str(ORDER_ID)
+    return created | {"status": status, "payment_status": payment_status, "payment_intent": intent} | changes
+
+
+def intent(name: str = "succeeded", **changes: Any) -> Json:
+    found = payload(f"stripe/payment_intent.{name}.json")["data"]["object"]
+    assert isinstance(found, dict)
+    found["metadata"]["operation_id"] = str(ORDER_ID)
+    return found | changes
+
+
+CHARGE = {
+    "id": "ch_1",
+    "object": "charge",
+    "created": 1790000321,
+    "payment_method_details": {"type": "card", "card": {"brand": "visa", "last4": "4242"}},
+}
+
+
+def kept_order(**changes: Any) -> Order:
+    return order(FIFTY, customer_ref="cus_1", **changes)
+
+
+REFUND = RefundOrder(ORDER_ID, "pi_Fixture71", Money(2000, "USD"), "Возврат")
+
+
+async def listed(provider: Stripe) -> list[News]:
+    return [news async for news in provider.history(NOW)]
+
+
+# Every kind of call that goes out
+CALLS: dict[str, Callable[[Stripe], Awaitable[object]]] = {
+    "create": lambda provider: provider.create(order(FIFTY)),
+    "fetch a session": lambda provider: provider.fetch("cs_test_1"),
+    "fetch an intent": lambda provider: provider.fetch("pi_1"),
+    "customer": lambda provider: provider.customer(42),
+    "charge": lambda provider: provider.charge(kept_order(), "pm_1"),
+    "forget": lambda provider: provider.forget("pm_1"),
+    "refund": lambda provider: provider.refund(REFUND),
+    "fetch_refund": lambda provider: provider.fetch_refund("re_1"),
+    "history": listed,
+    "look": lambda provider: provider.look(event_of("charge.refunded")),
+}
 
 
 # Asking for a page
@@ -196,9 +264,9 @@ async def test_what_is_no_clear_answer_leaves_the_outcome_unknown(
     provider: Stripe, outside: Outside, fate: Fate, reason: str
 ) -> None:
     outside.fate = fate
-    for call in (provider.create(order(FIFTY)), provider.fetch("cs_test_1")):
+    for call in CALLS.values():
         with pytest.raises(ProviderUnknown, match=reason):
-            await call
+            await call(provider)
 
 
 @pytest.mark.parametrize("fate", ["hang", "drip"])
@@ -208,10 +276,10 @@ async def test_a_call_ends_in_time_whatever_the_other_side_does(
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.5)
     outside.fate = fate
     provider = Stripe(KEY, [SECRET], outside.url, timeout=0.5)
-    for call in (provider.create(order(FIFTY)), provider.fetch("cs_test_1")):
+    for call in CALLS.values():
         began = time.monotonic()
         with pytest.raises(ProviderUnknown, match="timeout"):
-            await call
+            await call(provider)
         assert 0.4 < time.monotonic() - began < 1.2  # three tries and their pauses would be longer
     await provider.close()
 
@@ -219,10 +287,12 @@ async def test_a_call_ends_in_time_whatever_the_other_side_does(
 @pytest.mark.parametrize(("fate", "reason"), REFUSED)
 async def test_a_clear_no_is_told_at_once(provider: Stripe, outside: Outside, fate: Fate, reason: str) -> None:
     outside.fate = fate
-    for call in (provider.create(order(FIFTY)), provider.fetch("cs_test_1"), provider.fetch("pi_1")):
+    clear = [name for name in CALLS if reason != "card declined" or name != "charge"]
+    for name in clear:
         with pytest.raises(ProviderRejected, match=reason):
-            await call
-    assert len(outside.calls) == 3
+            await CALLS[name](provider)
+    # A card about which Stripe says no in general is looked at.
+    assert len(outside.calls) == len(clear) + (2 if reason == "invalid request" else 0)
 
 
 async def test_nobody_listening_is_unknown_too() -> None:
@@ -252,6 +322,19 @@ async def test_a_cancelled_call_ends(provider: Stripe, outside: Outside) -> None
             await provider.create(order(FIFTY))
 
 
+async def test_a_card_is_kept_only_for_a_customer_who_wished_it(provider: Stripe, outside: Outside) -> None:
+    for changes, customer, kept in (
+        ({"customer_ref": "cus_1", "keep_card": True}, ["cus_1"], ["off_session"]),
+        ({"customer_ref": "cus_1"}, ["cus_1"], None),
+        ({"keep_card": True}, None, None),
+    ):
+        outside.made.clear()
+        await provider.create(order(FIFTY, **changes))
+        form = parse_qs(outside.calls[-1].body.decode())
+        assert form.get("customer") == customer
+        assert form.get("payment_intent_data[setup_future_usage]") == kept
+
+
 @pytest.mark.parametrize(
     "oddity",
     [
@@ -276,6 +359,256 @@ async def test_a_page_for_something_else_is_not_shown(provider: Stripe, outside:
 async def test_a_stand_in_on_this_machine_may_use_plain_http(provider: Stripe, outside: Outside) -> None:
     outside.make = lambda call: make_session(call) | {"url": f"{outside.url}/pay/1"}
     assert (await provider.create(order(FIFTY))).url == f"{outside.url}/pay/1"
+
+
+# Paying with a kept card
+
+
+def charged(**changes: Any) -> Json:
+    """An intent as charge() asks for it."""
+    answer = intent(latest_charge=CHARGE, payment_method=METHOD, customer="cus_Fixture1001")
+    answer["metadata"]["kept_card"] = "yes"
+    return answer | changes
+
+
+def refusal(code: str, decline_code: str | None = None, **changes: Any) -> Reply:
+    """402 about an intent, as charge() meets it."""
+    body = payload("stripe/api.error.card_declined.402.json")
+    body["error"] |= {"code": code, "decline_code": decline_code}
+    body["error"]["payment_intent"]["metadata"] = {"operation_id": str(ORDER_ID), "kept_card": "yes"}
+    body["error"]["payment_intent"] |= changes
+    return Reply.json(402, body)
+
+
+async def test_a_charge_is_asked_for_with_everything_that_ties_it_to_the_operation(
+    provider: Stripe, outside: Outside
+) -> None:
+    outside.fate = Reply.json(200, charged())
+    payment = await provider.charge(kept_order(), "pm_Fixture4242")
+    assert payment == Payment(
+        provider=provider.name,
+        order_id=ORDER_ID,
+        session_ref=None,
+        payment_ref="pi_Fixture71",
+        state=PaymentState.SUCCEEDED,
+        amount=FIFTY,
+        reason=None,
+        occurred_at=datetime.fromtimestamp(1790000321, UTC),
+        ours=True,
+        method="Visa *4242",
+        card=Card("pm_Fixture4242", "card", "visa", "4242", 12, 2034),
+    )
+    (call,) = outside.calls
+    assert (call.method, call.path) == ("POST", "/v1/payment_intents")
+    assert call.headers["idempotency-key"] == f"saved-{ORDER_ID}"
+    assert {name: values[0] for name, values in parse_qs(call.body.decode()).items()} == {
+        "amount": "5000",
+        "currency": "usd",
+        "customer": "cus_1",
+        "payment_method": "pm_Fixture4242",
+        "off_session": "true",
+        "confirm": "true",
+        "automatic_payment_methods[enabled]": "true",
+        "automatic_payment_methods[allow_redirects]": "never",
+        "description": "Пополнение №71",
+        "metadata[operation_id]": str(ORDER_ID),
+        "metadata[player_id]": "42",
+        "metadata[kept_card]": "yes",
+        "expand[0]": "latest_charge",
+        "expand[1]": "payment_method",
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "reason"),
+    [
+        (refusal("card_declined", "insufficient_funds"), PaymentState.CANCELLED, Reason.INSUFFICIENT_FUNDS),
+        (refusal("card_declined", "stolen_card"), PaymentState.CANCELLED, Reason.CARD_DECLINED),
+        (refusal("expired_card"), PaymentState.CANCELLED, Reason.CARD_EXPIRED),
+        (refusal("a_new_one", "another"), PaymentState.CANCELLED, Reason.OTHER),
+        (Reply.json(402, {"error": {"type": "card_error"}}), PaymentState.CANCELLED, Reason.OTHER),
+        (Reply.json(200, charged(status="processing")), PaymentState.PENDING, None),
+        (Reply.json(200, charged(status="requires_capture")), PaymentState.PENDING, None),
+        (Reply.json(200, charged(status="a_new_one")), PaymentState.PENDING, None),
+    ],
+)
+async def test_an_answer_to_a_charge_is_said_in_our_words(
+    provider: Stripe, outside: Outside, answer: Reply, state: PaymentState, reason: Reason | None
+) -> None:
+    outside.fate = answer
+    payment = await provider.charge(kept_order(), "pm_1")
+    assert payment is not None
+    assert (payment.state, payment.reason, payment.order_id, payment.amount) == (state, reason, ORDER_ID, FIFTY)
+    assert len(outside.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal("authentication_required"),
+        refusal("authentication_required", "authentication_required"),
+        refusal("card_declined", "authentication_required"),
+        Reply.json(200, charged(status="requires_action")),
+        Reply.json(
+            200,
+            charged(status="requires_payment_method", last_payment_error={"code": "authentication_required"}),
+        ),
+    ],
+)
+@pytest.mark.parametrize("fate", [None, Reply.json(400, ERROR), Reply.json(500, ERROR), "reset", Reply(200, b"[]")])
+async def test_what_waits_for_the_player_is_given_up(
+    provider: Stripe, outside: Outside, answer: Reply, fate: Fate | None
+) -> None:
+    outside.fates = [answer]
+    outside.fate = fate
+    assert await provider.charge(kept_order(), "pm_1") is None
+    assert outside.calls[1].path == "/v1/payment_intents/pi_Fixture71/cancel"
+    assert outside.calls[1].headers["idempotency-key"] == f"saved-{ORDER_ID}-cancel"
+
+
+@pytest.mark.parametrize(
+    "oddity",
+    [
+        {"amount": 4999},
+        {"currency": "eur"},
+        {"metadata": {}},
+        {"metadata": {"operation_id": "71"}},
+        {"object": "charge"},
+        {"id": "ch_1"},
+        {"created": None},
+    ],
+)
+async def test_a_charge_for_something_else_is_not_believed(provider: Stripe, outside: Outside, oddity: Json) -> None:
+    for answer in (Reply.json(200, charged(**oddity)), refusal("card_declined", **oddity)):
+        outside.fate = answer
+        with pytest.raises(ProviderUnknown, match="bad answer"):
+            await provider.charge(kept_order(), "pm_1")
+
+
+async def test_no_odd_field_of_an_answer_to_a_charge_gets_through(provider: Stripe, outside: Outside) -> None:
+    answers = [Reply.json(200, odd) for odd in bent(charged())]
+    answers += [Reply.json(402, odd) for odd in bent(json.loads(refusal("card_declined").body))]
+    for answer in answers:
+        outside.fate = answer
+        try:
+            payment = await provider.charge(kept_order(), "pm_1")
+        except (ProviderUnknown, ProviderRejected):
+            continue
+        if payment is not None:
+            check_sane(payment)
+            assert (payment.order_id, payment.state) != (None, PaymentState.SUCCEEDED)
+
+
+async def test_a_customer_is_a_number_and_nothing_else(provider: Stripe, outside: Outside) -> None:
+    outside.fate = Reply.json(200, {"id": "cus_1", "object": "customer"})
+    assert await provider.customer(42) == "cus_1"
+    (call,) = outside.calls
+    assert (call.method, call.path) == ("POST", "/v1/customers")
+    assert call.headers["idempotency-key"] == "customer-42"
+    assert parse_qs(call.body.decode()) == {"metadata[player_id]": ["42"]}
+    for odd in (None, "", "cus_", "cus_../x", "pi_1", 5):
+        outside.fate = Reply.json(200, {"id": odd})
+        with pytest.raises(ProviderUnknown, match="bad answer"):
+            await provider.customer(42)
+
+
+# Giving money back
+
+
+def given(**changes: Any) -> Json:
+    answer = payload("stripe/refund.created.json")["data"]["object"]
+    assert isinstance(answer, dict)
+    return answer | {"metadata": {"refund_id": str(ORDER_ID)}} | changes
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("succeeded", RefundState.SUCCEEDED),
+        ("pending", RefundState.PENDING),
+        ("requires_action", RefundState.PENDING),
+        ("failed", RefundState.FAILED),
+        ("canceled", RefundState.FAILED),
+        ("a_new_one", RefundState.PENDING),
+        (None, RefundState.PENDING),
+    ],
+)
+async def test_a_refund_is_asked_for_by_payment_and_our_id(
+    provider: Stripe, outside: Outside, status: str | None, state: RefundState
+) -> None:
+    outside.fate = Reply.json(200, given(status=status))
+    expected = Refund(
+        provider=provider.name,
+        ref="re_Fixture71",
+        payment_ref="pi_Fixture71",
+        request_id=ORDER_ID,
+        state=state,
+        amount=Money(2000, "USD"),
+        occurred_at=datetime.fromtimestamp(1790000020, UTC),
+        ours=True,
+    )
+    assert await provider.refund(REFUND) == expected
+    (call,) = outside.calls
+    assert (call.method, call.path) == ("POST", "/v1/refunds")
+    assert call.headers["idempotency-key"] == f"refund-{ORDER_ID}"
+    assert {name: values[0] for name, values in parse_qs(call.body.decode()).items()} == {
+        "payment_intent": "pi_Fixture71",
+        "amount": "2000",
+        "metadata[refund_id]": str(ORDER_ID),
+    }
+    assert await provider.fetch_refund("re_Fixture71") == expected
+
+
+async def test_no_odd_field_of_a_refund_gets_through(provider: Stripe, outside: Outside) -> None:
+    for odd in bent(given()):
+        outside.fate = Reply.json(200, odd)
+        for call in (provider.refund(REFUND), provider.fetch_refund("re_Fixture71")):
+            try:
+                refund = await call
+            except ProviderUnknown:
+                continue
+            assert refund is not None
+            check_sane(refund)
+            assert (refund.ref, refund.payment_ref or "pi_Fixture71") == ("re_Fixture71", "pi_Fixture71")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"data": None},
+        {"data": {}},
+        {"data": [5]},
+        {"data": [{}], "has_more": False},
+        {"data": [], "has_more": True},
+        {"data": [given(id=None)], "has_more": False},
+        {"data": [given(object="charge")], "has_more": False},
+        {"data": [given(amount="2000")], "has_more": False},
+        {"data": [given()], "has_more": True},  # the same page for ever
+    ],
+)
+async def test_a_list_that_makes_no_sense_is_unknown(provider: Stripe, outside: Outside, page: Json) -> None:
+    outside.fate = Reply.json(200, page)
+    with pytest.raises(ProviderUnknown, match="bad answer"):
+        await provider.look(event_of("charge.refunded"))
+    with pytest.raises(ProviderUnknown, match="bad answer"):
+        await listed(provider)
+    assert len(outside.calls) <= 4
+
+
+async def test_only_our_own_modes_payments_are_looked_at(provider: Stripe, outside: Outside) -> None:
+    live = payload("stripe/charge.refunded.json")
+    live["livemode"] = True
+    for body in (
+        encoded(live),
+        event_of("charge.refunded", payment_intent=None),
+        event_of("charge.refunded", payment_intent="../x"),
+        event_of("payment_intent.succeeded"),
+        b"",
+        b"[]",
+        b"\xff",
+    ):
+        assert await provider.look(body) == []
+    assert outside.calls == []
 
 
 async def test_neither_keys_nor_bodies_get_into_errors_or_logs(
@@ -306,27 +639,6 @@ async def test_neither_keys_nor_bodies_get_into_errors_or_logs(
 # Asking what became of it
 
 
-def session(status: str, payment_status: str, intent: object, **changes: Any) -> Json:
-    created = payload("stripe/api.checkout_session_created.json")
-    created["metadata"]["operation_id"] = str(ORDER_ID)
-    return created | {"status": status, "payment_status": payment_status, "payment_intent": intent} | changes
-
-
-def intent(name: str = "succeeded", **changes: Any) -> Json:
-    found = payload(f"stripe/payment_intent.{name}.json")["data"]["object"]
-    assert isinstance(found, dict)
-    found["metadata"]["operation_id"] = str(ORDER_ID)
-    return found | changes
-
-
-CHARGE = {
-    "id": "ch_1",
-    "object": "charge",
-    "created": 1790000321,
-    "payment_method_details": {"type": "card", "card": {"brand": "visa", "last4": "4242"}},
-}
-
-
 async def fetched(provider: Stripe, outside: Outside, answer: Json) -> Payment:
     outside.fate = Reply.json(200, answer)
     payment = await provider.fetch(answer["id"])
@@ -348,7 +660,10 @@ async def test_a_paid_session_is_told_with_its_money_object_time_and_method(prov
         ours=True,
         method="Visa *4242",
     )
-    assert parse_qs(outside.calls[0].path.partition("?")[2]) == {"expand[0]": ["payment_intent.latest_charge"]}
+    assert parse_qs(outside.calls[0].path.partition("?")[2]) == {
+        "expand[0]": ["payment_intent.latest_charge"],
+        "expand[1]": ["payment_intent.payment_method"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -436,11 +751,23 @@ async def test_no_odd_field_of_an_answer_gets_through(provider: Stripe, outside:
 # What Stripe sends
 
 
-def check_sane(payment: Payment) -> None:
-    assert payment.amount is None or 0 < payment.amount.minor <= 99_999_999
-    if payment.state is PaymentState.SUCCEEDED:
-        assert payment.payment_ref is not None
-    for text in (payment.session_ref, payment.payment_ref, payment.method):
+def check_sane(news: News) -> None:
+    if isinstance(news, CardChange):
+        texts: list[str | None] = [news.customer_ref, news.card.ref, news.card.brand, news.card.last4]
+        assert news.card.payment_type in ("card", "wallet", "bank_account")
+        assert len(news.card.brand or "") <= 30
+        assert news.card.last4 is None or len(news.card.last4) == 4
+        assert news.card.exp_month in (None, *range(1, 13))
+        assert news.card.exp_year in (None, *range(2000, 2201))
+    else:
+        assert news.amount is None or 0 < news.amount.minor <= 99_999_999
+        texts = [news.payment_ref]
+        if isinstance(news, Payment):
+            texts += [news.session_ref, news.method]
+            assert news.payment_ref is not None or news.state is not PaymentState.SUCCEEDED
+        else:
+            texts += [news.ref, news.reason if isinstance(news, Dispute) else None]
+    for text in texts:
         assert text is None or (text.isascii() and text.isprintable())
 
 
@@ -482,6 +809,17 @@ EXPECTED = {
     "payment_intent.canceled": (PaymentState.CANCELLED, None, "pi_Fixture71", Reason.NOT_PAID_IN_TIME),
 }
 
+OTHERS = {
+    "refund.created": Refund,
+    "refund.updated": Refund,
+    "refund.failed": Refund,
+    "charge.dispute.created": Dispute,
+    "charge.dispute.closed.won": Dispute,
+    "charge.dispute.closed.lost": Dispute,
+    "payment_method.attached": CardChange,
+    "payment_method.detached": CardChange,
+}
+
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_every_event_is_let_in_and_said_in_our_words(name: str) -> None:
@@ -491,16 +829,132 @@ def test_every_event_is_let_in_and_said_in_our_words(name: str) -> None:
     assert verified.verified_by == "signature"
     payment = provider.read(encoded(event))
     short = name.removeprefix("stripe/").removesuffix(".json")
+    if short in OTHERS:
+        assert (verified.concern, type(payment)) == (Concern.BELIEVE, OTHERS[short])
+        return
     if short not in EXPECTED:
         assert payment is None
+        concern = Concern.ASK if short.startswith("charge.refunded") else Concern.NONE
+        assert (verified.concern, verified.payment_ref) == (concern, "pi_Fixture71")
         return
-    assert payment is not None
+    assert verified.concern is Concern.BELIEVE
+    assert isinstance(payment, Payment)
     assert (payment.state, payment.session_ref, payment.payment_ref, payment.reason) == EXPECTED[short]
     assert payment.payment_ref == verified.payment_ref
     assert payment.amount == FIFTY
     assert payment.occurred_at == datetime.fromtimestamp(event["created"], UTC)
     assert payment.order_id is None  # the samples were made with "71"
     assert payment.ours
+
+
+def test_a_refund_event_is_said_with_our_own_id_when_we_asked_for_it() -> None:
+    body = event_of("refund.updated", metadata={"refund_id": str(ORDER_ID)})
+    assert receiver().read(body) == Refund(
+        provider=Stripe.name,
+        ref="re_Fixture71",
+        payment_ref="pi_Fixture71",
+        request_id=ORDER_ID,
+        state=RefundState.SUCCEEDED,
+        amount=Money(2000, "USD"),
+        occurred_at=datetime.fromtimestamp(1790000023, UTC),
+        ours=True,
+    )
+    for odd in ("9", str(ORDER_ID).upper(), None, 5):
+        refund = receiver().read(event_of("refund.failed", metadata={"refund_id": odd}))
+        assert isinstance(refund, Refund)
+        assert (refund.request_id, refund.state) == (None, RefundState.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("warning_needs_response", DisputeState.INQUIRY),
+        ("warning_under_review", DisputeState.INQUIRY),
+        ("warning_closed", DisputeState.WON),
+        ("prevented", DisputeState.WON),
+        ("needs_response", DisputeState.OPEN),
+        ("under_review", DisputeState.OPEN),
+        ("appeal_needs_response", DisputeState.OPEN),
+        ("won", DisputeState.WON),
+        ("lost", DisputeState.LOST),
+        ("a_new_one", DisputeState.INQUIRY),
+        (["lost"], DisputeState.INQUIRY),
+    ],
+)
+def test_a_dispute_is_said_in_our_words(status: object, state: DisputeState) -> None:
+    for name in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated"):
+        event = payload("stripe/charge.dispute.created.json")
+        event["type"] = f"charge.dispute.{name}"
+        event["data"]["object"]["status"] = status
+        assert receiver().verify(delivery(encoded(event))).concern is Concern.BELIEVE
+        assert receiver().read(encoded(event)) == Dispute(
+            provider=Stripe.name,
+            ref="du_Fixture71",
+            payment_ref="pi_Fixture71",
+            state=state,
+            amount=FIFTY,
+            reason="fraudulent",
+            occurred_at=datetime.fromtimestamp(1790000030, UTC),
+            ours=True,
+        )
+
+
+def test_a_card_that_comes_or_goes_is_told_with_its_owner() -> None:
+    card = Card("pm_Fixture4242", "card", "visa", "4242", 12, 2034)
+    for name, kept in (("attached", True), ("detached", False)):
+        assert receiver().read(event_of(f"payment_method.{name}")) == CardChange(
+            provider=Stripe.name, customer_ref="cus_Fixture1001", card=card, kept=kept, ours=True
+        )
+    event = payload("stripe/payment_method.detached.json")
+    del event["data"]["previous_attributes"]
+    change = receiver().read(encoded(event))
+    assert isinstance(change, CardChange)
+    assert (change.customer_ref, change.kept) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "expected"),
+    [
+        ("link", {"email": "player@example.com"}, Card("pm_Fixture4242", "wallet", None, None, None, None)),
+        ("sepa_debit", {"last4": "3000"}, Card("pm_Fixture4242", "bank_account", None, "3000", None, None)),
+        ("card", {"brand": "b" * 31, "last4": "42"}, Card("pm_Fixture4242", "card", None, None, None, None)),
+        ("card", {"exp_month": 13, "exp_year": 34}, Card("pm_Fixture4242", "card", None, None, None, None)),
+        ("a_new_one", None, Card("pm_Fixture4242", "wallet", None, None, None, None)),
+    ],
+)
+def test_a_card_has_only_what_makes_sense(kind: str, details: object, expected: Card) -> None:
+    change = receiver().read(event_of("payment_method.attached", type=kind, **{kind: details}))
+    assert isinstance(change, CardChange)
+    assert change.card == expected
+
+
+def test_what_a_kept_card_was_refused_is_the_end_and_what_the_bank_asks_for_is_not() -> None:
+    kept = {"operation_id": str(ORDER_ID), "kept_card": "yes"}
+    for name, state in (
+        ("payment_failed", PaymentState.CANCELLED),
+        ("payment_failed.authentication_required", PaymentState.FAILED),
+        ("succeeded", PaymentState.SUCCEEDED),
+        ("processing", PaymentState.PENDING),
+    ):
+        assert read(event_of(f"payment_intent.{name}", metadata=kept)).state is state
+    assert receiver().read(event_of("payment_intent.canceled", metadata=kept)) is None
+
+
+@pytest.mark.parametrize("name", ["refund.created", "charge.dispute.created", "payment_method.attached"])
+def test_news_of_the_other_mode_is_not_ours(name: str) -> None:
+    event = payload(f"stripe/{name}.json")
+    event["livemode"] = True
+    news = receiver().read(encoded(event))
+    assert news is not None
+    assert not news.ours
+
+
+def test_other_events_are_kept_and_nothing_else() -> None:
+    event = payload("stripe/payment_intent.succeeded.json")
+    for kind in ("payment_intent.created", "charge.succeeded", "customer.created", "charge.refund.updated", "a.b"):
+        event["type"] = kind
+        assert receiver().verify(delivery(encoded(event))).concern is Concern.NONE
+        assert receiver().read(encoded(event)) is None
 
 
 def test_the_operation_is_found_in_metadata_or_in_the_reference() -> None:
@@ -695,7 +1149,7 @@ def test_a_cut_body_is_malformed_even_when_signed() -> None:
             receiver().verify(delivery(body[:length]))
 
 
-@pytest.mark.parametrize("name", [f"stripe/{name}.json" for name in EXPECTED] + ["stripe/charge.refunded.json"])
+@pytest.mark.parametrize("name", EVENTS)
 def test_no_odd_field_of_an_event_gets_through(name: str) -> None:
     provider = receiver()
     for event in bent(payload(name)):
@@ -706,9 +1160,9 @@ def test_no_odd_field_of_an_event_gets_through(name: str) -> None:
             provider.read(body)
             continue
         assert verified.event_id.isascii()
-        payment = provider.read(body)
-        if payment is not None:
-            check_sane(payment)
+        news = provider.read(body)
+        if news is not None:
+            check_sane(news)
 
 
 @pytest.mark.parametrize(
@@ -734,6 +1188,7 @@ def test_an_odd_amount_never_becomes_money(amount: bytes) -> None:
     ):
         body = event_of(name).replace(f'"{field}": 5000'.encode(), f'"{field}": '.encode() + amount)
         payment = receiver().read(body)
+        assert payment is None or isinstance(payment, Payment)
         assert payment is None or (payment.amount is None and payment.state is PaymentState.SUCCEEDED)
 
 
