@@ -14,6 +14,7 @@ from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
 from aiogram.enums import ParseMode
 from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramRetryAfter, TelegramServerError
 from aiogram.methods import DeleteWebhook, SetMyCommands, TelegramMethod
+from aiogram.types import BotCommandScopeChat
 from aiohttp import web
 
 from bot.config import Config
@@ -26,6 +27,7 @@ from bot.workers import drain
 from db.database import Database
 from db.embedded import AlreadyRunning, Embedded
 from db.models import Language, ProviderName
+from db.turns import take_turns
 from handlers.callbacks import PAID
 from handlers.router import commands, create_router
 from handlers.texts import Texts
@@ -35,6 +37,7 @@ from services.adjustments import Adjustments
 from services.bookkeeping import Bookkeeping
 from services.cards import Cards
 from services.deposits import Deposits
+from services.errors import TemporarilyUnavailable
 from services.health import Health
 from services.inbox import Inbox
 from services.methods import Methods
@@ -59,6 +62,7 @@ logger = logging.getLogger(__name__)
 TELEGRAM_SECONDS = 15.0
 # Receiver, workers and web app end side by side within this; pool and database have the rest of ten seconds.
 DRAIN_SECONDS = 3.0
+POLLING = 0x706F6C6C  # the turn that one process has; any number, the same in every version of the program
 INBOX_WORKERS = 2
 REREADING_WORKERS = 8
 SENDERS = 8
@@ -151,20 +155,20 @@ def build_services(config: Config, database: Database, providers: Mapping[Provid
     methods = Methods(database, outbox, vault, timedelta(hours=config.method_cooling_hours))
     statements = Statements(database, config.timezone)
     return Services(
-        players=Players(database, config.default_language),
-        wallets=Wallets(database),
+        players=Players(database, outbox, config.default_language),
+        wallets=Wallets(database, config.timezone),
         cards=cards,
         deposits=Deposits(database, outbox, payments, cards, providers),
         methods=methods,
         withdrawals=Withdrawals(database, outbox, methods, Manual(), config.withdrawal_limits),
         adjustments=Adjustments(database, outbox, config.withdrawal_limits),
         statements=statements,
-        reports=Reports(database, outbox, statements, vault, config.timezone, config.base_url),
+        reports=Reports(database, outbox, statements, vault, config.timezone),
         returns=returns,
         reconciliation=Reconciliation(database, outbox, payments, returns, providers),
         outbox=outbox,
         inbox=inbox,
-        bookkeeping=Bookkeeping(database, outbox, inbox),
+        bookkeeping=Bookkeeping(database, outbox, inbox, statements),
     )
 
 
@@ -201,6 +205,9 @@ async def introduce(bot: Bot, dispatcher: Dispatcher, texts: Texts, *, polling: 
         SetMyCommands(commands=commands(texts.translator(language)), language_code=language)
         for language in (None, *Language)
     ]
+    for admin, language in (await _admins_languages(dispatcher)).items():
+        listed = commands(texts.translator(language), for_admins=True)
+        methods.append(SetMyCommands(commands=listed, scope=BotCommandScopeChat(chat_id=admin)))
     if polling:
         methods.append(DeleteWebhook())
     for method in methods:
@@ -211,6 +218,17 @@ async def introduce(bot: Bot, dispatcher: Dispatcher, texts: Texts, *, polling: 
         except TelegramAPIError as error:
             # A menu that is not shown is no reason not to take money.
             logger.warning("Telegram refused", extra={"method": type(method).__name__, "reason": str(error)})
+
+
+async def _admins_languages(dispatcher: Dispatcher) -> Mapping[int, Language | None]:
+    """Every admin by Telegram id, with the language chosen in the chat, if there was one."""
+    players: Players = dispatcher["players"]
+    known: Mapping[int, Language] = {}
+    try:
+        known = await players.languages(dispatcher["admin_ids"])
+    except TemporarilyUnavailable:
+        logger.warning("the admins' languages could not be read")
+    return {admin: known.get(admin) for admin in dispatcher["admin_ids"]}
 
 
 class CannotListen(Exception):
@@ -256,6 +274,7 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
             dispatcher,
             lambda: introduce(bot, dispatcher, texts, polling=polling),
             lambda: announce(address),
+            lambda polling, waits: take_turns(database, POLLING, polling, waits),
         )
         app = create_app(
             inbox=services.inbox,
@@ -263,6 +282,8 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
             proxies=config.trusted_proxies,
             telegram_secret=secret,
             feed_update=receiver.feed,
+            reports=services.reports,
+            speak=lambda language: texts.translator(language).plain,
         )
         if world is not None:
             app.router.add_get("/sandbox", _to_sandbox)
@@ -275,10 +296,19 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
             local = f"http://127.0.0.1:{port}"  # the pages are for this machine, wherever the web app listens
             world.bot_url, world.page_url = local, f"{local}/sandbox"
 
-        scheduler = timetable(services.deposits, services.bookkeeping, config.timezone)
+        scheduler = timetable(
+            services.deposits,
+            services.withdrawals,
+            services.reconciliation,
+            services.statements,
+            services.bookkeeping,
+            config.timezone,
+        )
         scheduler.start()
         stack.callback(scheduler.shutdown, wait=False)
-        sender = Sender(bot, services.outbox, texts, config.default_language)
+        # With PORT=0 the settings could not know where the links lead.
+        base_url = address if config.base_url.endswith(":0") else config.base_url
+        sender = Sender(bot, services.outbox, services.reports, texts, config.default_language, base_url)
         inbox, outbox = services.inbox, services.outbox
         loops = [
             *(drain(inbox.act, stopping, inbox.arrived) for _ in range(INBOX_WORKERS)),

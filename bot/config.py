@@ -123,6 +123,8 @@ def _limits(value: str) -> dict[str, WithdrawalLimits]:
             smallest, largest, daily, single = (Money.parse(amount, currency) for amount in amounts)
         except InvalidAmount:
             raise ValueError(expected) from None
+        if not smallest <= min(largest, daily):
+            raise ValueError(expected)
         limits[currency] = WithdrawalLimits(smallest, largest, daily, single)
     return limits
 
@@ -268,9 +270,9 @@ def _with_defaults(given: Mapping[str, str]) -> dict[str, str]:
     host = f"[{host}]" if ":" in host else host
     values = {"BASE_URL": f"http://{host}:{given.get('PORT', 3000)}", **given}
     if "TELEGRAM_TOKEN" not in given:
-        # The sandbox's admin, nothing to wait for, and notifications that come from this machine.
+        # The sandbox's admins, nothing to wait for, and notifications that come from this machine.
         values = {
-            "ADMIN_IDS": "900",
+            "ADMIN_IDS": "900,901",
             "METHOD_COOLING_HOURS": "0",
             "YOOKASSA_NETWORKS": ",".join(map(str, (*NETWORKS, *_LOOPBACK))),
             **values,

@@ -32,6 +32,12 @@ async def examine(config: Config) -> int:
 
 async def _findings(config: Config) -> AsyncGenerator[tuple[str, str | None]]:
     yield "settings", None
+    if not (config.sandbox or config.encryption_key):
+        yield (
+            "encryption key, but none of its own: payout details are encrypted with the bot's token and are lost when"
+            " it changes. Set ENCRYPTION_KEY (openssl rand -base64 32)",
+            None,
+        )
     yield await _database(config)
     if config.sandbox:
         yield "sandbox: Telegram and the providers without keys are stand-ins on this machine", None

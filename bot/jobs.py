@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,11 +13,25 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from services.bookkeeping import Bookkeeping
 from services.deposits import Deposits
 from services.errors import TemporarilyUnavailable
+from services.reconciliation import Reconciliation
+from services.statements import Statements
+from services.withdrawals import Withdrawals
 
 logger = logging.getLogger(__name__)
 
+# How far back providers' lists are compared with the ledger: each hour, and each night.
+RECENT = timedelta(days=3)
+DISTANT = timedelta(days=35)
 
-def timetable(deposits: Deposits, bookkeeping: Bookkeeping, timezone: ZoneInfo) -> AsyncIOScheduler:
+
+def timetable(
+    deposits: Deposits,
+    withdrawals: Withdrawals,
+    reconciliation: Reconciliation,
+    statements: Statements,
+    bookkeeping: Bookkeeping,
+    timezone: ZoneInfo,
+) -> AsyncIOScheduler:
     scheduler = AsyncIOScheduler(
         timezone=timezone, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
@@ -41,6 +55,15 @@ def timetable(deposits: Deposits, bookkeeping: Bookkeeping, timezone: ZoneInfo) 
 
     for name in deposits.providers:
         tick(partial(deposits.poll, name), "interval", seconds=5)
+    tick(withdrawals.resume, "interval", seconds=15)
+    tick(withdrawals.remind, "interval", minutes=5)
+    tick(deposits.cards.forget_due, "interval", seconds=60)
+    tick(reconciliation.returns.tick, "interval", seconds=5)
+    for name in reconciliation.providers:
+        tick(partial(reconciliation.by_timetable, name, RECENT), "cron", minute=23)
+        tick(partial(reconciliation.by_timetable, name, DISTANT), "cron", hour=3, minute=41)
+    # On the 1st at 00:10; the other hours catch up with a month that nobody was awake for.
+    tick(lambda: statements.schedule(datetime.now(UTC)), "cron", minute=10)
     tick(bookkeeping.seal, "interval", seconds=60)
     tick(period("verify", "%Y-%m-%dT%H"), "cron", minute=7)
     tick(period("head", "%Y-%m-%d"), "cron", hour=9)

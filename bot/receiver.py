@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,31 +28,41 @@ GLANCE = 0.2
 """How long a finished batch is waited for before the next look at Telegram, in seconds."""
 LONGEST_PAUSE = 30.0
 DRAIN_SECONDS = 3.0
+CONFIRM_SECONDS = 2
 INTRODUCTION_SECONDS = 30.0
+
+
+Polling = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass
 class Receiver:
     """Hands updates to the dispatcher. `introduce` is called once, as soon as Telegram answers at all; `on_ready` when
-    updates are known to arrive."""
+    updates are known to arrive, or to arrive at another process. `take_turns` runs the polling, in one of all processes
+    at a time, and calls the other function while it is another one's turn."""
 
     bot: Bot
     dispatcher: Dispatcher
     introduce: Callable[[], Awaitable[None]]
     on_ready: Callable[[], None]
+    take_turns: Callable[[Polling, Callable[[], None]], Awaitable[None]]
     status: str = "starting"
     _announced: bool = False
     _introduced: asyncio.Event = field(default_factory=asyncio.Event)
     _running: dict[int, asyncio.Task[None]] = field(default_factory=dict)
 
     async def poll(self) -> None:
+        """Polls whenever it is this process's turn, until cancelled. Telegram lets only one poll at a time."""
+        await self._insist(self.introduce)
+        self._introduced.set()
+        await self.take_turns(self._poll, self._stand_by)
+
+    async def _poll(self) -> None:
         """Polls until cancelled, then lets the running handlers finish.
 
         An update is confirmed only after its handler has ended, so a crash has it delivered again: `offset` is the
         oldest unfinished update, and what comes again because of it is known by its number.
         """
-        await self._insist(self.introduce)
-        self._introduced.set()
         offset: int | None = None
         finished: set[int] = set()
         allowed = self.dispatcher.resolve_used_update_types()
@@ -87,6 +98,15 @@ class Receiver:
                     finished.clear()
         finally:
             await self._drain()
+            cut_off = [number for number, task in self._running.items() if task.cancelled()]
+            ended = max([offset or 0, *(number + 1 for number in (*self._running, *finished))])
+            self._running.clear()  # what was cut off comes again, here or to the process whose turn it is then
+            await self._confirm(min(cut_off, default=ended))
+
+    async def _confirm(self, offset: int) -> None:
+        """What was handled is not given to anybody else. Asked for one update, which stays with Telegram."""
+        with suppress(AiogramError):
+            await self.bot(GetUpdates(offset=offset, limit=1, timeout=0), request_timeout=CONFIRM_SECONDS)
 
     async def _handle(self, update: Update) -> None:
         try:
@@ -154,7 +174,13 @@ class Receiver:
         return min(pause * 2, LONGEST_PAUSE)
 
     def _is_ready(self) -> None:
-        self.status = "ok"
+        self._stands("ok")
+
+    def _stand_by(self) -> None:
+        self._stands("standby")
+
+    def _stands(self, status: str) -> None:
+        self.status = status
         if not self._announced:
             self._announced = True
             self.on_ready()

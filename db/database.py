@@ -171,6 +171,19 @@ class Database:
             )
 
     @asynccontextmanager
+    async def outside(self) -> AsyncIterator[Tx]:
+        """A connection with the program's own login outside the pool, for what holds one long. It is closed as it is:
+        an open transaction is rolled back."""
+        user, password = _app_login(self._owner_dsn) if self.restricted else (None, None)
+        with _told_plainly():
+            connection = await _connect(self._owner_dsn, user, password)
+            try:
+                yield connection
+            finally:
+                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    await connection.close(timeout=_CONNECT_SECONDS)
+
+    @asynccontextmanager
     async def owner(self) -> AsyncIterator[Tx]:
         """A connection of the database's owner, outside the pool: for proving the books and for tests.
 

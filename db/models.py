@@ -1,8 +1,8 @@
 """The nouns of the product as they leave the database: frozen, typed, without behaviour."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -49,6 +49,19 @@ class Player:
     username: str | None
     frozen_at: datetime | None
     """Since when nothing goes out to this player; None: it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """All that is known of a player, for admins."""
+
+    player: Player
+    name: str
+    reason: str | None
+    """Why nothing goes out to this player; None: it may."""
+    blocked_at: datetime | None
+    """Since when the player does not let the bot write; None: it may."""
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +156,8 @@ class WithdrawalMethod:
     """The only wallet it can pay out; None: any."""
     masked: str
     is_default: bool
+    is_active: bool
+    """False: the player has removed it."""
     verification: Verification
     usable_at: datetime
     """The end of the cooling time."""
@@ -156,6 +171,8 @@ class Withdrawal:
     public_id: UUID
     player_id: int
     chat_id: int
+    provider: str
+    """Who pays it out: `manual`, or an automatic provider."""
     amount: Money
     status: OperationStatus
     method_id: int
@@ -165,9 +182,96 @@ class Withdrawal:
     note: str | None
     reference: str | None
     """The bank's or network's reference of the payment that was sent."""
-    approvals: int
+    approvals: tuple[int, ...]
+    """The Telegram ids of the admins who agreed, in their order."""
     created_at: datetime
     completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an admin should know of a player before money leaves; amounts are of the withdrawal's currency."""
+
+    telegram_id: int
+    username: str | None
+    name: str
+    since: datetime
+    frozen_reason: str | None
+    available: Money
+    held: Money
+    """In all withdrawals that are not ended."""
+    deposited: Money
+    withdrawn: Money
+    bet: Money
+    won: Money
+    paid_out: int
+    """How many withdrawals ended well."""
+    bets_since_deposit: bool
+    disputed: int
+    """Refunds and disputes."""
+    owed: Money
+    method_since: datetime
+    last_day: Money
+    """Asked for in the 24 hours before this withdrawal, itself included."""
+
+
+class AdjustmentStatus(StrEnum):
+    PROPOSED = "proposed"
+    POSTED = "posted"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """Money given (plus) or taken (minus) by an admin's hand."""
+
+    id: int
+    player_id: int
+    amount: Money
+    reason: str
+    status: AdjustmentStatus
+    proposed_by: int
+    """Telegram ids of admins; `decided_by` is the same one where the amount needs no second."""
+    decided_by: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OperationLine:
+    """A deposit or a withdrawal, as an admin looks at it."""
+
+    id: int
+    player_id: int
+    kind: str
+    """`deposit` or `withdrawal`."""
+    amount: Money
+    received: Money | None
+    status: OperationStatus
+    provider: str
+    provider_ref: str | None
+    payment_ref: str | None
+    reason: str | None
+    comment: str | None
+    note: str | None
+    method: str | None
+    """Where a withdrawal goes, masked."""
+    created_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """Who did what."""
+
+    id: int
+    actor: str
+    action: str
+    status: str
+    amount: Money | None
+    entity_type: str | None
+    entity_id: int | None
+    details: Mapping[str, object]
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +292,100 @@ class Movement:
     at: datetime
 
 
+class Settlement(StrEnum):
+    """How odd money or a difference ended; the words of recon_item.decision."""
+
+    CREDITED = "credited"
+    SENT_BACK = "sent_back"
+    CLOSED = "closed"
+    MENDED = "mended"
+
+
+@dataclass(frozen=True, slots=True)
+class OddItem:
+    """Money that fits no operation, or a difference between a provider's list and the ledger."""
+
+    id: int
+    provider: ProviderName
+    ref: str
+    """The provider's name of the payment, refund or dispute."""
+    problem: str
+    operation_id: int | None
+    currency: str | None
+    provider_minor: int | None
+    """What the provider says; minor units of `currency`."""
+    ledger_minor: int | None
+    """What was asked for, or what the ledger says."""
+    has_money: bool
+    """It was booked to suspense."""
+    settled: Settlement | None
+    note: str | None
+    resolved_by: str | None
+    created_at: datetime
+
+
+class ReturnState(StrEnum):
+    NOTED = "noted"
+    BOOKED = "booked"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedPayment:
+    """A refund or a dispute, and where its money was taken from."""
+
+    id: int
+    public_id: UUID
+    kind: str
+    """refund or dispute"""
+    provider: ProviderName
+    ref: str | None
+    """The provider's name of it; None: asked for, and not answered yet."""
+    payment_ref: str
+    operation_id: int | None
+    player_id: int | None
+    amount: Money
+    state: ReturnState
+    provider_state: str
+    taken: Money
+    owed: Money
+    forgiven: Money
+    suspended: Money
+    requested_by: str | None
+    occurred_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReconRun:
+    """One comparison of a provider's list with the ledger."""
+
+    id: int
+    provider: ProviderName
+    since: datetime
+    actor: str
+    seen: int
+    mended: int
+    differences: int
+    error: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    """None: it runs, or was cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotal:
+    """What a provider's list and the ledger say of one day, plus what came in, minus what went back."""
+
+    day: date
+    provider: ProviderName
+    currency: str
+    listed: int
+    listed_sum: Money
+    booked: int
+    booked_sum: Money
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     items: Sequence[T]
@@ -195,3 +393,193 @@ class Page(Generic[T]):
     """Key to ask for what comes before the last item; None at the end."""
     newer: int | None
     """Key to ask for what comes after the first item; None at the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An operation as the history lists it while no money has moved for it, or none ever will."""
+
+    id: int
+    kind: str
+    """`deposit` or `withdrawal`."""
+    provider: str
+    amount: Money
+    status: OperationStatus
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One journal in the story of an operation, as its player's wallet saw it."""
+
+    kind: str
+    amount: Money
+    locked: Money
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A refund or a dispute of a deposit."""
+
+    kind: str
+    amount: Money
+    provider_ref: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a player asked for, with everything that can be shown of it."""
+
+    id: int
+    kind: str
+    provider: str
+    amount: Money
+    received: Money | None
+    status: OperationStatus
+    reference: str | None
+    """What its provider or bank calls it."""
+    method: str | None
+    """The card or the destination, masked."""
+    reason: str | None
+    comment: str | None
+    note: str | None
+    asked_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything that is known of one movement, or of an operation without one."""
+
+    kind: str
+    journal_id: int | None
+    movements: Sequence[Movement]
+    """As each wallet saw it: two for an exchange, none when no money moved."""
+    happened_at: datetime | None
+    """By the provider's clock."""
+    reference: str | None
+    description: str | None
+    request: Request | None
+    steps: Sequence[Step]
+    returned: Sequence[Returned]
+    adjustment: str | None
+    """The reason an admin gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a range of a wallet's movements comes to: `opening`, moved by the six that follow, is `closing`."""
+
+    currency: str
+    first: int
+    last: int
+    movements: int
+    opening: Money
+    deposited: Money
+    returned: Money
+    """Refunds and disputes: below zero when they took."""
+    held: Money
+    """Set aside for withdrawals, less what came back: below zero when it took."""
+    staked: Money
+    """Stakes placed, less those given back: below zero when they took."""
+    won: Money
+    """Payouts, the stake in them."""
+    other: Money
+    closing: Money
+    withdrawn: Money
+    """Paid out; it had been set aside before, perhaps in another period."""
+    turnover: Money
+    """Stakes of the bets settled."""
+    lost: Money
+    bets_won: int
+    bets_lost: int
+    bets_void: int
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The last word of one day on a wallet."""
+
+    day: date
+    closing: Money
+    came: Money
+    """Deposits, less what was taken back."""
+    went: Money
+    """Paid out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A statement as a list shows it."""
+
+    statement_id: int
+    currency: str
+    year: int
+    month: int
+    closing: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A wallet's month."""
+
+    id: int
+    player_id: int
+    currency: str
+    year: int
+    month: int
+    summary: Summary
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of one wallet's movements, ends included; empty when `last` is less than `first`."""
+
+    currency: str
+    first: int
+    last: int
+
+
+class ReportFormat(StrEnum):
+    CSV = "csv"
+    PDF = "pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A document somebody asked for; what is in it never changes."""
+
+    id: int
+    player_id: int
+    chat_id: int
+    name: str
+    format: ReportFormat
+    language: Language
+    operations: bool
+    bets: bool
+    statistics: bool
+    since: datetime | None
+    until: datetime
+    statement_id: int | None
+    spans: Sequence[Span]
+    sealed_seq: int
+    sealed_hash: bytes
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a report's table."""
+
+    seq: int
+    journal_id: int
+    kind: str
+    amount: Money
+    after: Money
+    reference: str
+    at: datetime

@@ -54,13 +54,15 @@ async def create_deposit(
     return_url: str,
     lifetime: timedelta,
     first_check: timedelta,
+    save_method: bool = False,
+    payment_method_id: int | None = None,
 ) -> Operation:
     """A new deposit, or the one that this wish has made already. Its id is appended to the return address."""
     row = await tx.fetchrow(
         f"""
         INSERT INTO wallet_operations (user_id, operation_type, provider, currency, exponent, amount_minor, request_key,
-            return_url, language, actor, next_check_at, expires_at)
-          SELECT $1, 'deposit', $2, code, exponent, $4, $5, $6, $7, 'player', now() + $9, now() + $8
+            return_url, language, actor, next_check_at, expires_at, save_method, payment_method_id)
+          SELECT $1, 'deposit', $2, code, exponent, $4, $5, $6, $7, 'player', now() + $9, now() + $8, $10, $11
             FROM currency WHERE code = $3
           ON CONFLICT (user_id, request_key) DO NOTHING
           RETURNING {_COLUMNS}
@@ -74,18 +76,28 @@ async def create_deposit(
         language,
         lifetime,
         first_check,
+        save_method,
+        payment_method_id,
     )
-    if row is None:
-        row = await tx.fetchrow(
-            f"SELECT {_COLUMNS} FROM wallet_operations WHERE user_id = $1 AND request_key = $2",
-            player_id,
-            request_key,
-        )
-    return _operation(present(row))
+    made = await of_wish(tx, player_id, request_key) if row is None else _operation(row)
+    if made is None:
+        raise LookupError("a wish that made nothing new has made a deposit before")
+    return made
 
 
-async def opened(tx: Tx, operation_id: int, *, ref: str, url: str, next_check: timedelta) -> Operation:
-    """The provider made it: its reference and link. An operation that has moved on only keeps the reference."""
+async def of_wish(tx: Tx, player_id: int, request_key: str) -> Operation | None:
+    """The deposit that this wish has made already."""
+    row = await tx.fetchrow(
+        f"SELECT {_COLUMNS} FROM wallet_operations"
+        " WHERE user_id = $1 AND request_key = $2 AND operation_type = 'deposit'",
+        player_id,
+        request_key,
+    )
+    return None if row is None else _operation(row)
+
+
+async def opened(tx: Tx, operation_id: int, *, ref: str, url: str | None, next_check: timedelta) -> Operation:
+    """The provider made it: its reference, and a link where there is a page. One that has moved on only keeps them."""
     row = await tx.fetchrow(
         f"""
         UPDATE wallet_operations SET provider_ref = coalesce(provider_ref, $2), pay_url = coalesce(pay_url, $3),
@@ -135,21 +147,42 @@ async def lock(tx: Tx, provider: ProviderName, *, public_id: UUID | None, refs: 
     """The provider's operation, locked: by our id when the provider names it, else by one of its references."""
     found = "public_id = $2" if public_id else "(provider_ref = ANY($2) OR payment_ref = ANY($2))"
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS} FROM wallet_operations WHERE provider = $1 AND {found} LIMIT 1 FOR UPDATE",
+        f"SELECT {_COLUMNS} FROM wallet_operations"
+        f" WHERE provider = $1 AND operation_type = 'deposit' AND {found} LIMIT 1 FOR UPDATE",
         provider,
         public_id or list(refs),
     )
     return None if row is None else _operation(row)
 
 
-async def lock_in_order(tx: Tx, public_ids: Sequence[UUID]) -> Mapping[UUID, int]:
-    """Locks operations player by player, wallet by wallet, as every worker does, and answers each one's place."""
+async def lock_in_order(
+    tx: Tx, public_ids: Sequence[UUID], payments: Sequence[tuple[ProviderName, str]] = ()
+) -> Mapping[UUID | tuple[ProviderName, str], tuple[int, str, int]]:
+    """Locks operations player by player, wallet by wallet, as every worker does, and answers each one's place.
+
+    By our ids, and by what their providers call their payments.
+    """
     rows = await tx.fetch(
-        "SELECT public_id FROM wallet_operations WHERE public_id = ANY($1)"
-        " ORDER BY user_id, currency, operation_id FOR UPDATE",
+        """
+        SELECT public_id, provider, payment_ref, user_id, currency, operation_id FROM wallet_operations
+          WHERE public_id = ANY($1)
+            OR operation_id IN (SELECT o.operation_id FROM unnest($2::text[], $3::text[]) AS p (provider, ref)
+              JOIN wallet_operations o ON o.provider = p.provider AND o.payment_ref = p.ref)
+          ORDER BY user_id, currency, operation_id FOR UPDATE
+        """
+        if payments
+        else "SELECT public_id, provider, payment_ref, user_id, currency, operation_id FROM wallet_operations"
+        " WHERE public_id = ANY($1) ORDER BY user_id, currency, operation_id FOR UPDATE",
         list(public_ids),
+        *(([provider for provider, _ in payments], [ref for _, ref in payments]) if payments else ()),
     )
-    return {row["public_id"]: place for place, row in enumerate(rows)}
+    places: dict[UUID | tuple[ProviderName, str], tuple[int, str, int]] = {}
+    for row in rows:
+        place = (row["user_id"], row["currency"], row["operation_id"])
+        places[row["public_id"]] = place
+        if row["payment_ref"] is not None:
+            places[ProviderName(row["provider"]), row["payment_ref"]] = place
+    return places
 
 
 async def complete(tx: Tx, operation: Operation, *, payment_ref: str, completed_at: datetime, actor: str) -> Money:
@@ -218,7 +251,8 @@ async def claim_due(tx: Tx, provider: ProviderName, limit: int) -> list[Operatio
           SET checks = checks + 1,
               next_check_at = now() + greatest(interval '30 s', least((now() - o.created_at) / 4, interval '10 min'))
           WHERE operation_id IN (
-            SELECT operation_id FROM wallet_operations WHERE provider = $1 AND next_check_at <= now()
+            SELECT operation_id FROM wallet_operations
+              WHERE provider = $1 AND operation_type = 'deposit' AND next_check_at <= now()
               ORDER BY next_check_at LIMIT $2 FOR UPDATE SKIP LOCKED)
           RETURNING {_COLUMNS}
         """,

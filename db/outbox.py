@@ -17,7 +17,8 @@ GIVE_UP_AFTER = timedelta(days=1)
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One message to one chat. `key` makes it unique for ever; `edits` names a message to change instead; `shows` names
-    the operation whose payment link will be in it."""
+    the operation whose payment link will be in it; `report` the document that is the message: then `edits` is the
+    message that shows how far it is."""
 
     key: str
     chat_id: int
@@ -26,6 +27,7 @@ class Notice:
     edits: int | None = None
     shows: int | None = None
     priority: int = 5
+    report: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Claimed:
     edits: int | None
     language: Language | None
     attempts: int
+    report: int | None
 
 
 def _claimed(row: Record) -> Claimed:
@@ -50,6 +53,7 @@ def _claimed(row: Record) -> Claimed:
         row["edits"],
         None if row["language"] is None else Language(row["language"]),
         row["attempts"],
+        row["report_id"],
     )
 
 
@@ -57,9 +61,9 @@ async def add(tx: Tx, notices: Sequence[Notice]) -> None:
     """Adds messages; one whose key was ever used is not added again."""
     await tx.execute(
         """
-        INSERT INTO outbox (dedupe_key, chat_id, text_id, arguments, edits, shows_operation, priority)
-          SELECT * FROM
-            unnest($1::text[], $2::bigint[], $3::text[], $4::jsonb[], $5::bigint[], $6::bigint[], $7::smallint[])
+        INSERT INTO outbox (dedupe_key, chat_id, text_id, arguments, edits, shows_operation, priority, report_id)
+          SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::jsonb[], $5::bigint[], $6::bigint[],
+            $7::smallint[], $8::bigint[])
           ON CONFLICT (dedupe_key) DO NOTHING
         """,
         [notice.key for notice in notices],
@@ -69,27 +73,55 @@ async def add(tx: Tx, notices: Sequence[Notice]) -> None:
         [notice.edits for notice in notices],
         [notice.shows for notice in notices],
         [notice.priority for notice in notices],
+        [notice.report for notice in notices],
     )
 
 
 async def claim(tx: Tx, duration: timedelta) -> Claimed | None:
-    """The most urgent message that is due, ours for `duration`. A chat's messages of one priority keep their order."""
+    """The most urgent message that is due, ours for `duration`. A chat's messages of one priority keep their order.
+
+    So only the first of a chat and a priority can be claimed. It is looked for among the most urgent; when thousands
+    that wait behind one of their own chat stand before it, in a walk from chat to chat, one step of the index each.
+    Both find the ids first, and lock by id: a plan made while the table was small stays good.
+    """
     row = await tx.fetchrow(
         """
+        WITH RECURSIVE first AS (
+            (SELECT chat_id, priority, id, run_at FROM outbox WHERE state = 'queued'
+              ORDER BY chat_id, priority, id LIMIT 1)
+          UNION ALL
+            SELECT next.* FROM first CROSS JOIN LATERAL (
+              SELECT chat_id, priority, id, run_at FROM outbox
+                WHERE state = 'queued' AND (chat_id, priority) > (first.chat_id, first.priority)
+                ORDER BY chat_id, priority, id LIMIT 1) next)
         UPDATE outbox o SET lease = gen_random_uuid(), attempts = attempts + 1, run_at = now() + $1,
             tried_at = coalesce(tried_at, now())
-          WHERE id = (
-            SELECT id FROM outbox due WHERE state = 'queued' AND run_at <= now()
-              AND NOT EXISTS (SELECT FROM outbox earlier
-                WHERE earlier.state = 'queued' AND earlier.chat_id = due.chat_id
-                AND earlier.priority = due.priority AND earlier.id < due.id)
-            ORDER BY priority, run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-          RETURNING id, lease, chat_id, text_id, arguments, edits, attempts,
+          WHERE id = coalesce(
+            (SELECT id FROM outbox WHERE state = 'queued' AND run_at <= now() AND id = ANY (ARRAY(
+                SELECT due.id FROM (
+                    SELECT id, chat_id, priority FROM outbox WHERE state = 'queued' AND run_at <= now()
+                      ORDER BY priority, run_at, id LIMIT 20) due
+                  WHERE id = (SELECT its.id FROM outbox its
+                    WHERE its.state = 'queued' AND its.chat_id = due.chat_id AND its.priority = due.priority
+                    ORDER BY its.id LIMIT 1)))
+              ORDER BY priority, run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED),
+            (SELECT id FROM outbox WHERE state = 'queued' AND run_at <= now() AND id = ANY (ARRAY(
+                SELECT id FROM first WHERE run_at <= now() ORDER BY priority, run_at, id LIMIT 20))
+              ORDER BY priority, run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED))
+          RETURNING id, lease, chat_id, text_id, arguments, edits, attempts, report_id,
             (SELECT u.language FROM users u WHERE u.telegram_id = o.chat_id) AS language
         """,
         duration,
     )
     return None if row is None else _claimed(row)
+
+
+async def renew(tx: Tx, message: Claimed, duration: timedelta) -> bool:
+    """Keeps a message ours for `duration` from now. False: it is somebody else's already."""
+    done = await tx.execute(
+        "UPDATE outbox SET run_at = now() + $3 WHERE id = $1 AND lease = $2", message.id, message.lease, duration
+    )
+    return str(done) == "UPDATE 1"
 
 
 async def sent(tx: Tx, message: Claimed, telegram_message_id: int | None) -> None:

@@ -1,9 +1,21 @@
 """Players: one row per Telegram account."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from asyncpg import Record
 
 from db.database import Tx, present
-from db.models import Language, Player
+from db.models import (
+    Language,
+    OperationLine,
+    OperationStatus,
+    Page,
+    Player,
+    Profile,
+)
+from db.money import Money
+from db.pages import page
 
 _COLUMNS = "id, telegram_id, language, accepted_at, username, frozen_at"
 
@@ -74,3 +86,145 @@ async def mark_blocked(tx: Tx, telegram_id: int, *, blocked: bool) -> None:
         telegram_id,
         blocked,
     )
+
+
+async def lock(tx: Tx, player_id: int) -> Player | None:
+    """The player as the row says now, locked until the end of the transaction: who decides by sums over a player's
+    wallets or operations does it under this lock, and after that of the operation."""
+    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM users WHERE id = $1 FOR NO KEY UPDATE", player_id)
+    return None if row is None else _player(row)
+
+
+async def freeze(tx: Tx, player_id: int, reason: str) -> datetime | None:
+    """Since when nothing goes out any more; None: the player is frozen already, for the reason given then."""
+    frozen_at: datetime | None = await tx.fetchval(
+        "UPDATE users SET frozen_at = clock_timestamp(), frozen_reason = $2, updated_at = now()"
+        " WHERE id = $1 AND frozen_at IS NULL RETURNING frozen_at",
+        player_id,
+        reason,
+    )
+    return frozen_at
+
+
+async def unfreeze(tx: Tx, player_id: int) -> bool:
+    """False: the player is not frozen."""
+    return bool(
+        await tx.fetchval(
+            "UPDATE users SET frozen_at = NULL, frozen_reason = NULL, updated_at = now()"
+            " WHERE id = $1 AND frozen_at IS NOT NULL RETURNING true",
+            player_id,
+        )
+    )
+
+
+_PROFILE = f"{_COLUMNS}, name, frozen_reason, bot_blocked_at, created_at"
+
+
+def _profile(row: Record) -> Profile:
+    return Profile(_player(row), row["name"], row["frozen_reason"], row["bot_blocked_at"], row["created_at"])
+
+
+async def profile(tx: Tx, player_id: int) -> Profile | None:
+    row = await tx.fetchrow(f"SELECT {_PROFILE} FROM users WHERE id = $1", player_id)
+    return None if row is None else _profile(row)
+
+
+async def languages(tx: Tx, telegram_ids: Sequence[int]) -> dict[int, Language]:
+    """The languages of those among them who are players."""
+    rows = await tx.fetch("SELECT telegram_id, language FROM users WHERE telegram_id = ANY($1)", list(telegram_ids))
+    return {row["telegram_id"]: Language(row["language"]) for row in rows}
+
+
+async def named(tx: Tx, username: str, limit: int) -> list[Profile]:
+    """Whoever has or had this @name when last seen, in any spelling; names change hands, so there may be several."""
+    rows = await tx.fetch(
+        f"SELECT {_PROFILE} FROM users WHERE lower(username) = lower($1) ORDER BY updated_at DESC, id LIMIT $2",
+        username,
+        limit,
+    )
+    return [_profile(row) for row in rows]
+
+
+async def with_telegram_id(tx: Tx, telegram_id: int) -> Profile | None:
+    row = await tx.fetchrow(f"SELECT {_PROFILE} FROM users WHERE telegram_id = $1", telegram_id)
+    return None if row is None else _profile(row)
+
+
+async def of_operation(tx: Tx, operation_id: int) -> Profile | None:
+    """Whose deposit or withdrawal it is."""
+    row = await tx.fetchrow(
+        f"SELECT {_PROFILE} FROM users WHERE id = (SELECT user_id FROM wallet_operations WHERE operation_id = $1)",
+        operation_id,
+    )
+    return None if row is None else _profile(row)
+
+
+_OPERATION = """
+    o.operation_id, o.user_id, o.operation_type, o.amount_minor, o.received_minor, o.currency, o.status, o.provider,
+    o.provider_ref, o.payment_ref, o.reason, o.comment, o.note, o.created_at, o.completed_at,
+    (SELECT m.masked FROM withdrawal_methods m WHERE m.method_id = o.withdrawal_method_id) AS method
+"""
+
+
+def _operation(row: Record) -> OperationLine:
+    received = row["received_minor"]
+    return OperationLine(
+        id=row["operation_id"],
+        player_id=row["user_id"],
+        kind=row["operation_type"],
+        amount=Money(row["amount_minor"], row["currency"]),
+        received=None if received is None else Money(received, row["currency"]),
+        status=OperationStatus(row["status"]),
+        provider=row["provider"],
+        provider_ref=row["provider_ref"],
+        payment_ref=row["payment_ref"],
+        reason=row["reason"],
+        comment=row["comment"],
+        note=row["note"],
+        method=row["method"],
+        created_at=row["created_at"],
+        completed_at=row["completed_at"],
+    )
+
+
+async def operations(
+    tx: Tx, player_id: int, *, before: int | None, after: int | None, limit: int
+) -> Page[OperationLine]:
+    """A player's deposits and withdrawals, newest first, a page by key."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {_OPERATION} FROM wallet_operations o
+          WHERE o.user_id = $1 AND o.operation_id {"<" if after is None else ">"} $2
+          ORDER BY o.operation_id {"DESC" if after is None else "ASC"} LIMIT $3
+        """,
+        player_id,
+        after if after is not None else before if before is not None else 2**63 - 1,
+        limit + 1,
+    )
+    lines = [_operation(row) for row in rows]
+    return page(lines, [line.id for line in lines], before=before, after=after, limit=limit)
+
+
+async def operation(tx: Tx, operation_id: int) -> OperationLine | None:
+    row = await tx.fetchrow(f"SELECT {_OPERATION} FROM wallet_operations o WHERE o.operation_id = $1", operation_id)
+    return None if row is None else _operation(row)
+
+
+async def count_operations(tx: Tx, player_id: int) -> list[tuple[str, OperationStatus, int]]:
+    """How many deposits and withdrawals a player has in each status."""
+    rows = await tx.fetch(
+        "SELECT operation_type, status, count(*) AS count FROM wallet_operations WHERE user_id = $1"
+        " GROUP BY 1, 2 ORDER BY 1, 2",
+        player_id,
+    )
+    return [(row["operation_type"], OperationStatus(row["status"]), row["count"]) for row in rows]
+
+
+async def debts(tx: Tx, player_id: int) -> list[Money]:
+    """What a player owes us, by currency."""
+    rows = await tx.fetch(
+        "SELECT currency, sum(owed_minor)::bigint AS owed FROM returned_payment WHERE user_id = $1 AND owed_minor > 0"
+        " GROUP BY currency ORDER BY currency",
+        player_id,
+    )
+    return [Money(row["owed"], row["currency"]) for row in rows]

@@ -7,8 +7,10 @@ from aiogram import F
 from aiogram.filters.callback_data import CallbackData
 from pydantic import AfterValidator, Field
 
-from db.models import Language, ProviderName
+from db.models import Language, MethodKind, Network, ProviderName, ReportFormat
 from db.money import CURRENCIES, Money
+from services.periods import Period
+from services.wallets import Filter, Kind, Status
 
 
 def _known(currency: str) -> str:
@@ -19,7 +21,47 @@ def _known(currency: str) -> str:
 
 Currency = Annotated[str, AfterValidator(_known)]
 Positive = Annotated[int, Field(ge=1, le=2**63 - 1)]
+CardChoice = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8}$")]
+
+
+def pack_filter(wanted: Filter) -> str:
+    """A filter as it travels: `adas00m` is all kinds, done, … this month. At most 17 letters."""
+    provider = wanted.provider[0] if wanted.provider else "-"
+    currency = CURRENCIES[wanted.currency].number if wanted.currency else 0
+    return f"{wanted.kind}{wanted.status}{provider}{currency:02}{wanted.period.code}"
+
+
+def unpack_filter(code: str) -> Filter:
+    """Raises ValueError for anything that pack_filter does not make."""
+    if len(code) < 6 or not code.isascii() or not code[3:5].isdigit():
+        raise ValueError("not a filter")
+    providers = {"-": None, **{name[0]: name for name in ProviderName}}
+    currencies = {0: None, **{currency.number: code for code, currency in CURRENCIES.items()}}
+    if code[2] not in providers or int(code[3:5]) not in currencies:
+        raise ValueError("no such provider or currency")
+    return Filter(Kind(code[0]), Status(code[1]), providers[code[2]], currencies[int(code[3:5])], Period(code[5:]))
+
+
+def _filter(code: str) -> str:
+    unpack_filter(code)
+    return code
+
+
+def _period(code: str) -> str:
+    return Period(code).code
+
+
+FilterCode = Annotated[str, AfterValidator(_filter)]
+PeriodCode = Annotated[str, AfterValidator(_period)]
+
+
+class DatesFor(StrEnum):
+    """What the dates that a player types are for."""
+
+    HISTORY = "h"
+    STATISTICS = "s"
+    EXPORT = "e"
 
 
 PAID = "paid_"
@@ -33,6 +75,9 @@ class Place(StrEnum):
     BALANCE = "balance"
     DEPOSIT = "deposit"
     HISTORY = "history"
+    EXPORT = "export"
+    METHODS = "methods"
+    WITHDRAW = "withdraw"
     SETTINGS = "settings"
     HELP = "help"
     RULES = "rules"
@@ -54,10 +99,78 @@ class Speak(CallbackData, prefix="s"):
 
 
 class Turn(CallbackData, prefix="h"):
-    """Turns to a page of the history."""
+    """Turns to a page of the history, of what the filter lets through."""
 
+    code: FilterCode
     before: Positive | None = None
     after: Positive | None = None
+
+
+class Narrow(CallbackData, prefix="hf"):
+    """Show me this filter, to change it."""
+
+    code: FilterCode
+
+
+class Tell(CallbackData, prefix="hs"):
+    """Tell me everything about one line; `before` leads back to the page it stands on."""
+
+    code: FilterCode
+    key: Positive
+    before: Positive
+
+
+class AskDates(CallbackData, prefix="hd"):
+    """Let me type the dates."""
+
+    purpose: DatesFor
+    code: FilterCode
+
+
+class Count(CallbackData, prefix="ht"):
+    """What a period comes to."""
+
+    period: PeriodCode
+
+
+class Picture(CallbackData, prefix="hp"):
+    """How the balance in this currency went."""
+
+    currency: Currency
+
+
+class Export(CallbackData, prefix="ex"):
+    """A report: the period first, then the format, then what is in it; with a nonce it is wanted now."""
+
+    period: PeriodCode
+    format: ReportFormat | None = None
+    include: Annotated[int, Field(ge=0, le=7)] = 7
+    nonce: Nonce | None = None
+
+    @property
+    def key(self) -> str:
+        """Pressed twice it is one wish; another choice on the same keyboard is another."""
+        return f"{self.nonce}:{self.period}:{self.format}:{self.include}"
+
+
+class Months(CallbackData, prefix="ms"):
+    """My monthly statements: the newest, or those older than a month (year * 12 + month)."""
+
+    older: Annotated[int, Field(ge=1, le=40_000)] | None = None
+
+
+class OpenStatement(CallbackData, prefix="mo"):
+    statement: Positive
+
+
+class StatementFile(CallbackData, prefix="mf"):
+    statement: Positive
+    format: ReportFormat
+    nonce: Nonce
+
+    @property
+    def key(self) -> str:
+        return f"{self.nonce}:{self.statement}:{self.format}"
 
 
 class Choose(CallbackData, prefix="c"):
@@ -65,6 +178,10 @@ class Choose(CallbackData, prefix="c"):
 
     provider: ProviderName
     currency: Currency
+    keep: bool = False
+    """The card that pays is to be kept."""
+    card: CardChoice | None = None
+    """With this kept card; 0: with a new one; None: not said yet."""
 
 
 class Type(CallbackData, prefix="t"):
@@ -72,6 +189,8 @@ class Type(CallbackData, prefix="t"):
 
     provider: ProviderName
     currency: Currency
+    keep: bool = False
+    card: CardChoice | None = None
 
 
 class Pay(CallbackData, prefix="p"):
@@ -81,10 +200,56 @@ class Pay(CallbackData, prefix="p"):
     currency: Currency
     minor: Positive
     nonce: Nonce
+    keep: bool = False
 
     @property
     def amount(self) -> Money:
         return Money(self.minor, self.currency)
+
+
+class Confirm(CallbackData, prefix="cq"):
+    """This amount from this kept card: ask me once more."""
+
+    card: Positive
+    currency: Currency
+    minor: Positive
+    nonce: Nonce
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.minor, self.currency)
+
+
+class Charge(CallbackData, prefix="cp"):
+    """Take this amount from this kept card now."""
+
+    card: Positive
+    currency: Currency
+    minor: Positive
+    nonce: Nonce
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.minor, self.currency)
+
+
+class OpenCard(CallbackData, prefix="cv"):
+    """Show me this kept card."""
+
+    card: Positive
+
+
+class DefaultCard(CallbackData, prefix="cd"):
+    """Offer this card first from now on."""
+
+    card: Positive
+
+
+class RemoveCard(CallbackData, prefix="cr"):
+    """Give this card up; asked once more before it is done."""
+
+    card: Positive
+    sure: bool = False
 
 
 class Check(CallbackData, prefix="k"):
@@ -97,3 +262,301 @@ class Leave(CallbackData, prefix="x"):
     """I will not pay by this link."""
 
     operation: Positive
+
+
+class WithdrawFrom(CallbackData, prefix="wf"):
+    """Withdraw from this wallet."""
+
+    currency: Currency
+
+
+class WithdrawTo(CallbackData, prefix="wt"):
+    """Withdraw to there: now the amount."""
+
+    currency: Currency
+    method: Positive
+
+
+class WithdrawType(CallbackData, prefix="wy"):
+    """Let me type the amount."""
+
+    currency: Currency
+    method: Positive
+
+
+class WithdrawAmount(CallbackData, prefix="wa"):
+    """This amount: ask me once more."""
+
+    currency: Currency
+    method: Positive
+    minor: Positive
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.minor, self.currency)
+
+
+class WithdrawComment(CallbackData, prefix="wc"):
+    """Let me say what it is for."""
+
+    currency: Currency
+    method: Positive
+    minor: Positive
+
+
+class Withdraw(CallbackData, prefix="wd"):
+    """I ask for it. The nonce is drawn with the question: pressed twice is one wish."""
+
+    currency: Currency
+    method: Positive
+    minor: Positive
+    nonce: Nonce
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.minor, self.currency)
+
+    @property
+    def key(self) -> str:
+        return f"{self.nonce}:{self.method}:{self.currency}:{self.minor}"
+
+
+class AddMethod(CallbackData, prefix="wm"):
+    """I want to be paid to something of this kind; which kinds there are, is shown first."""
+
+    kind: MethodKind | None = None
+    network: Network | None = None
+
+
+class OpenMethod(CallbackData, prefix="wo"):
+    """Show me where I am paid."""
+
+    method: Positive
+
+
+class DefaultMethod(CallbackData, prefix="wk"):
+    """Offer this one first from now on."""
+
+    method: Positive
+
+
+class RemoveMethod(CallbackData, prefix="wr"):
+    """Forget where I am paid; asked once more before it is done."""
+
+    method: Positive
+    sure: bool = False
+
+
+class OpenQueue(CallbackData, prefix="wq"):
+    """An admin looks at the withdrawals that wait, beyond one."""
+
+    after: Positive | None = None
+
+
+class OpenWithdrawal(CallbackData, prefix="wv"):
+    """An admin opens a withdrawal, in this message or below it."""
+
+    operation: Positive
+    below: bool = False
+
+
+class Step(StrEnum):
+    """What an admin does about a withdrawal; one letter."""
+
+    APPROVE = "a"
+    REJECT = "r"
+    """Why, is typed."""
+    DESTINATION = "d"
+    SENT = "s"
+    """The reference is typed."""
+    FAILED = "f"
+    """Why, is typed."""
+
+
+class DecideWithdrawal(CallbackData, prefix="ww"):
+    operation: Positive
+    step: Step
+
+
+class OpenNewMethods(CallbackData, prefix="wn"):
+    """An admin looks at the methods that wait to be verified, beyond one."""
+
+    after: Positive | None = None
+
+
+class OpenNewMethod(CallbackData, prefix="wi"):
+    """An admin opens a method, in this message or below it."""
+
+    method: Positive
+    below: bool = False
+
+
+class MethodStep(StrEnum):
+    """What an admin does about a method; one letter."""
+
+    VERIFY = "v"
+    REJECT = "r"
+    """Why, is typed."""
+    DESTINATION = "d"
+
+
+class DecideMethod(CallbackData, prefix="wx"):
+    method: Positive
+    step: MethodStep
+
+
+class Section(StrEnum):
+    """What an admin looks at of a player; one letter, because two long numbers travel beside it."""
+
+    CARD = "c"
+    OPERATIONS = "o"
+    MOVEMENTS = "m"
+    METHODS = "w"
+    AUDIT = "a"
+
+
+class OpenPlayer(CallbackData, prefix="ap"):
+    """An admin opens a player, or turns a page: to what is older than `key`, or newer."""
+
+    player: Positive
+    section: Section = Section.CARD
+    key: Positive | None = None
+    newer: bool = False
+
+
+class OpenOperation(CallbackData, prefix="ao"):
+    """An admin opens a deposit or a withdrawal."""
+
+    operation: Positive
+
+
+class FindPlayer(CallbackData, prefix="aq"):
+    """An admin wants to find a player."""
+
+
+class Freeze(CallbackData, prefix="af"):
+    """An admin wants to stop a player's withdrawals: why, is typed."""
+
+    player: Positive
+
+
+class Unfreeze(CallbackData, prefix="au"):
+    """An admin lifts a freeze: asked first, then sure."""
+
+    player: Positive
+    sure: bool = False
+
+
+class Correct(CallbackData, prefix="ac"):
+    """An admin wants to correct a player's balance; in which currency, is asked first."""
+
+    player: Positive
+    currency: Currency | None = None
+
+
+class ConfirmCorrection(CallbackData, prefix="ay"):
+    """The correction that was just typed; the nonce names it."""
+
+    nonce: Nonce
+
+
+class OpenCorrections(CallbackData, prefix="aw"):
+    """An admin looks at the corrections that wait for another admin."""
+
+
+class DecideCorrection(CallbackData, prefix="ad"):
+    """An admin agrees to another's correction, or declines it."""
+
+    adjustment: Positive
+    agree: bool
+
+
+class OpenOdd(CallbackData, prefix="ol"):
+    """An admin looks at what waits for a decision: odd money and differences, or debts; a page after or before one."""
+
+    debts: bool = False
+    after: Positive | None = None
+    before: Positive | None = None
+    below: bool = False
+
+
+class OpenItem(CallbackData, prefix="oi"):
+    """An admin opens odd money or a difference, in this message or below it."""
+
+    item: Positive
+    below: bool = False
+
+
+class Decision(StrEnum):
+    """What an admin decides about odd money or a difference; one letter."""
+
+    CREDIT = "c"
+    """Give it to the operation's player."""
+    CREDIT_OTHER = "o"
+    """Give it to somebody: who, is typed."""
+    SEND_BACK = "s"
+    CLOSE = "x"
+    CLOSE_NOTED = "n"
+    """Why, is typed."""
+
+
+class SettleItem(CallbackData, prefix="os"):
+    item: Positive
+    decision: Decision
+    sure: bool = False
+
+
+class CreditTo(CallbackData, prefix="ot"):
+    """An admin is sure whom the money in suspense belongs to."""
+
+    item: Positive
+    player: Positive
+
+
+class OpenReturned(CallbackData, prefix="or"):
+    """An admin opens a refund or a dispute, in this message or below it."""
+
+    returned: Positive
+    below: bool = False
+
+
+class SettleDebt(CallbackData, prefix="oc"):
+    """An admin collects or forgives a debt. What was owed when the button was drawn makes it good for one press."""
+
+    returned: Positive
+    owed: Positive
+    forgive: bool = False
+    sure: bool = False
+
+
+class GiveUpRefund(CallbackData, prefix="og"):
+    """An admin has seen that the provider did not make this refund."""
+
+    returned: Positive
+
+
+class GiveBack(CallbackData, prefix="ov"):
+    """An admin wants to give a player's deposit back: how much, is typed."""
+
+    operation: Positive
+
+
+class ConfirmRefund(CallbackData, prefix="oy"):
+    """So much of this deposit; the nonce is drawn with the button."""
+
+    operation: Positive
+    minor: Positive
+    nonce: Nonce
+
+
+class OpenBooks(CallbackData, prefix="ok"):
+    """An admin opens the comparison of lists."""
+
+    below: bool = False
+
+
+class Reconcile(CallbackData, prefix="on"):
+    """An admin has a provider's lists compared now, so many days back."""
+
+    provider: ProviderName
+    days: Annotated[int, Field(ge=1, le=35)]

@@ -1,19 +1,33 @@
 """Paying in: provider, amount, link, and how it ended."""
 
 import secrets
+from collections.abc import Sequence
 
 from aiogram import F, Router
 from aiogram.filters import Command, CommandObject, CommandStart, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message
 
-from db.models import OPEN, Operation, OperationStatus, Player, ProviderName
+from db.models import OPEN, Operation, OperationStatus, PaymentMethod, Player, ProviderName
 from db.money import Money
 from handlers import filters, keyboards
-from handlers.callbacks import PAID, Check, Choose, Leave, Open, Pay, Place, Type, is_paid
+from handlers.callbacks import (
+    PAID,
+    Charge,
+    Check,
+    Choose,
+    Confirm,
+    Leave,
+    Open,
+    Pay,
+    Place,
+    Type,
+    is_paid,
+)
 from handlers.screen import Screen
 from handlers.states import Typing
-from handlers.texts import Translate
+from handlers.texts import Translate, card_name
+from services.cards import Cards
 from services.deposits import Deposits
 
 
@@ -25,6 +39,8 @@ def create_router() -> Router:
     router.callback_query.register(ask_amount, Type.filter())
     router.message.register(pay_typed, StateFilter(Typing.amount), ~filters.command)
     router.callback_query.register(pay_pressed, Pay.filter())
+    router.callback_query.register(confirm, Confirm.filter())
+    router.callback_query.register(charge, Charge.filter())
     router.callback_query.register(check, Check.filter())
     router.callback_query.register(leave, Leave.filter())
     router.message.register(come_back, CommandStart(ignore_case=True, magic=is_paid))
@@ -39,17 +55,41 @@ async def providers(event: Message | CallbackQuery, screen: Screen, deposits: De
 
 
 async def amounts(
-    query: CallbackQuery, callback_data: Choose, screen: Screen, deposits: Deposits, t: Translate
+    query: CallbackQuery,
+    callback_data: Choose,
+    screen: Screen,
+    player: Player,
+    deposits: Deposits,
+    cards: Cards,
+    t: Translate,
 ) -> None:
     offer = deposits.offer(callback_data.provider, callback_data.currency)
-    text = t(
-        "deposit-amounts",
-        provider=offer.label,
-        currency=offer.currency,
-        minimum=offer.minimum,
-        maximum=offer.maximum,
-    )
-    await screen.show(text, keyboards.amounts(t, offer, deposits.offers(), nonce=secrets.token_urlsafe(6)))
+    kept = await cards.usable_at(player, offer.provider)
+    chosen = _chosen(kept, callback_data.card)
+    keep = callback_data.keep and chosen is None
+    text = [
+        t(
+            "deposit-amounts",
+            provider=offer.label,
+            currency=offer.currency,
+            minimum=offer.minimum,
+            maximum=offer.maximum,
+        )
+    ]
+    if chosen is not None:
+        text.append(t("deposit-by-card", card=card_name(t, chosen)))
+    elif keep:
+        text.append(t("deposit-keeps-card", provider=offer.label))
+    nonce = secrets.token_urlsafe(6)
+    keyboard = keyboards.amounts(t, offer, deposits.offers(), kept, chosen, keep=keep, nonce=nonce)
+    await screen.show("\n\n".join(text), keyboard)
+
+
+def _chosen(kept: Sequence[PaymentMethod], card: int | None) -> PaymentMethod | None:
+    """The kept card that is to pay: the one pressed, or the default before anything was; None: a new one."""
+    if card is None:
+        return kept[0] if kept and kept[0].is_default else None
+    return next((method for method in kept if method.id == card), None)
 
 
 async def ask_amount(
@@ -62,7 +102,14 @@ async def ask_amount(
 ) -> None:
     offer = deposits.offer(callback_data.provider, callback_data.currency)
     await state.set_state(Typing.amount)
-    await state.set_data({"provider": offer.provider, "currency": offer.currency})
+    await state.set_data(
+        {
+            "provider": offer.provider,
+            "currency": offer.currency,
+            "keep": callback_data.keep,
+            "card": callback_data.card or 0,
+        }
+    )
     text = t(
         "deposit-type-amount",
         provider=offer.label,
@@ -79,14 +126,19 @@ async def pay_typed(
     state: FSMContext,
     player: Player,
     deposits: Deposits,
+    cards: Cards,
     t: Translate,
     return_url: str,
 ) -> None:
     asked = await state.get_data()
     provider = ProviderName(asked["provider"])
     amount = deposits.parse(provider, asked["currency"], message.text or "")
-    key = f"{message.chat.id}:{message.message_id}"
-    await _pay(screen, player, deposits, t, provider, amount, key, return_url)
+    if asked.get("card"):
+        await _confirm(screen, t, await cards.usable(player, asked["card"]), amount, secrets.token_urlsafe(6))
+    else:
+        key = f"{message.chat.id}:{message.message_id}"
+        keep = bool(asked.get("keep"))
+        await _pay(screen, player, deposits, t, provider, amount, key, return_url, keep=keep)
     await state.clear()
 
 
@@ -101,7 +153,8 @@ async def pay_pressed(
 ) -> None:
     # The amount belongs to the key: two different buttons of one keyboard are two wishes.
     key = f"{callback_data.nonce}:{callback_data.minor}"
-    await _pay(screen, player, deposits, t, callback_data.provider, callback_data.amount, key, return_url)
+    provider, amount = callback_data.provider, callback_data.amount
+    await _pay(screen, player, deposits, t, provider, amount, key, return_url, keep=callback_data.keep)
 
 
 async def _pay(
@@ -113,13 +166,60 @@ async def _pay(
     amount: Money,
     request_key: str,
     return_url: str,
+    *,
+    keep: bool,
 ) -> None:
     await screen.show(t("deposit-creating", provider=provider, amount=amount))
-    operation = await deposits.start(player, provider, amount, request_key=request_key, return_url=return_url)
+    operation = await deposits.start(
+        player, provider, amount, request_key=request_key, return_url=return_url, keep_card=keep
+    )
+    await _follow(screen, player, deposits, t, operation)
+
+
+async def confirm(
+    query: CallbackQuery, callback_data: Confirm, screen: Screen, player: Player, cards: Cards, t: Translate
+) -> None:
+    card = await cards.usable(player, callback_data.card)
+    await _confirm(screen, t, card, callback_data.amount, callback_data.nonce)
+
+
+async def _confirm(screen: Screen, t: Translate, card: PaymentMethod, amount: Money, nonce: str) -> None:
+    text = t("deposit-confirm", amount=amount, card=card_name(t, card), provider=card.provider)
+    await screen.show(text, keyboards.charge(t, card, amount, nonce))
+
+
+async def charge(
+    query: CallbackQuery,
+    callback_data: Charge,
+    screen: Screen,
+    player: Player,
+    deposits: Deposits,
+    cards: Cards,
+    t: Translate,
+    return_url: str,
+) -> None:
+    card = await cards.get(player, callback_data.card)
+    amount = callback_data.amount
+    await screen.show(t("deposit-charging", amount=amount, card=card_name(t, card)))
+    operation = await deposits.start(
+        player,
+        card.provider,
+        amount,
+        request_key=f"{callback_data.nonce}:{callback_data.minor}:{card.id}",
+        return_url=return_url,
+        payment_method_id=card.id,
+    )
+    await _follow(screen, player, deposits, t, operation)
+
+
+async def _follow(screen: Screen, player: Player, deposits: Deposits, t: Translate, operation: Operation) -> None:
+    """Shows how it stands; the message will say how it ended."""
     message_id = await _show(screen, t, operation)
-    if operation.status is OperationStatus.PENDING:
+    by_card = operation.payment_method_id is not None
+    if operation.status is OperationStatus.PENDING or (by_card and operation.status in OPEN):
+        shown = operation.status
         operation = await deposits.shown(player, operation.id, message_id)
-        if operation.status is not OperationStatus.PENDING:  # paid before we knew which message shows the link
+        if operation.status is not shown:  # moved on before we knew which message shows it
             await _show(screen, t, operation)
 
 
@@ -160,6 +260,8 @@ async def _show(screen: Screen, t: Translate, operation: Operation) -> int:
     """Where a deposit stands and what can be done about it. How it ended, the outbox says in these words."""
     if operation.status not in OPEN:
         return await screen.show(_ended(t, operation))
+    if operation.payment_method_id is not None:
+        return await _show_charge(screen, t, operation)
     if operation.pay_url is None:
         text = t("deposit-unanswered", provider=operation.provider, amount=operation.amount, id=operation.id)
         return await screen.show(text, keyboards.to_menu(t, below=True))
@@ -170,6 +272,15 @@ async def _show(screen: Screen, t: Translate, operation: Operation) -> int:
         until=operation.expires_at,
         id=operation.id,
     )
+    return await screen.show(text, keyboards.pay(t, operation.amount, operation.pay_url, operation.id))
+
+
+async def _show_charge(screen: Screen, t: Translate, operation: Operation) -> int:
+    """A charge of a kept card that has not ended, or that the bank wants confirmed on a page."""
+    text_id = "deposit-charge-pending" if operation.pay_url is None else "deposit-bank-asks"
+    text = t(text_id, provider=operation.provider, amount=operation.amount, id=operation.id)
+    if operation.pay_url is None:
+        return await screen.show(text, keyboards.check(t, operation.id))
     return await screen.show(text, keyboards.pay(t, operation.amount, operation.pay_url, operation.id))
 
 

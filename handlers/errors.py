@@ -20,7 +20,7 @@ from db.models import Player
 from handlers import keyboards, start
 from handlers.screen import Screen
 from handlers.texts import Translate
-from services.errors import DomainError, ProviderError, RulesNotAccepted, TemporarilyUnavailable
+from services.errors import DomainError, FullCardNumber, ProviderError, RulesNotAccepted, TemporarilyUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 def create_router() -> Router:
     router = Router(name="errors")
     router.error.register(rules_first, ExceptionTypeFilter(RulesNotAccepted))
+    router.error.register(card_number, ExceptionTypeFilter(FullCardNumber))
     router.error.register(refused, ExceptionTypeFilter(DomainError))
     router.error.register(records_away, ExceptionTypeFilter(TemporarilyUnavailable))
     router.error.register(provider_failed, ExceptionTypeFilter(ProviderError))
@@ -48,6 +49,14 @@ async def rules_first(error: ErrorEvent, screen: Screen, t: Translate) -> None:
     with suppress(TelegramAPIError):
         await screen.toast(t("rules-not-accepted"))
         await start.show_rules(screen, t)
+
+
+async def card_number(error: ErrorEvent, screen: Screen, t: Translate, raw_state: str | None = None) -> None:
+    """What could pay for whoever reads it must not stay in the chat."""
+    if error.update.message is not None:
+        with suppress(TelegramAPIError):
+            await error.update.message.delete()
+    await refused(error, screen, t, raw_state)
 
 
 async def refused(error: ErrorEvent, screen: Screen, t: Translate, raw_state: str | None = None) -> None:

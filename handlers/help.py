@@ -2,9 +2,10 @@
 
 from aiogram import F, Router
 from aiogram.filters import Command
-from aiogram.types import CallbackQuery, Message
+from aiogram.types import CallbackQuery, Message, User
 
 from handlers import keyboards
+from handlers.admin import router as admin
 from handlers.callbacks import Open, Place
 from handlers.screen import Screen
 from handlers.texts import Translate
@@ -18,8 +19,14 @@ def create_router() -> Router:
     return router
 
 
-async def explain(event: Message | CallbackQuery, screen: Screen, t: Translate, admin_ids: tuple[int, ...]) -> None:
-    await screen.show(t("help", admin=_contact(admin_ids)), keyboards.to_menu(t))
+async def explain(
+    event: Message | CallbackQuery, screen: Screen, event_from_user: User, t: Translate, admin_ids: tuple[int, ...]
+) -> None:
+    text = t("help", admin=_contact(admin_ids))
+    if event_from_user.id in admin_ids:
+        lines = [f"/{command} — {t(f'command-{command}')}" for command in admin.COMMANDS]
+        text = "\n".join([text, "", t("admin-help"), *lines])
+    await screen.show(text, keyboards.to_menu(t))
 
 
 async def pay_support(message: Message, screen: Screen, t: Translate, admin_ids: tuple[int, ...]) -> None:

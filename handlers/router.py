@@ -8,13 +8,30 @@ from aiogram.filters import Command
 from aiogram.fsm.context import FSMContext
 from aiogram.types import BotCommand, CallbackQuery, Message, TelegramObject
 
-from handlers import deposits, errors, filters, history, keyboards, settings, start, wallet
+from handlers import (
+    cards,
+    deposits,
+    errors,
+    filters,
+    history,
+    keyboards,
+    methods,
+    reports,
+    settings,
+    start,
+    wallet,
+    withdrawals,
+)
 from handlers import help as help_page
+from handlers.admin import router as admin
 from handlers.callbacks import Open
 from handlers.screen import Screen
 from handlers.texts import Translate
+from services.destinations import refuse_bare_card_number
 
-COMMANDS = ("menu", "balance", "deposit", "history", "settings", "help", "paysupport")
+COMMANDS = (
+    *("menu", "balance", "deposit", "withdraw", "methods", "history", "export", "settings", "help", "paysupport"),
+)
 """What Telegram's own menu lists."""
 
 
@@ -30,11 +47,16 @@ def create_router() -> Router:
         start.create_router(),
         settings.create_router(),
         help_page.create_router(),
+        admin.create_router(),
         start.create_gate(),
         start.create_menu_router(),
         wallet.create_router(),
         deposits.create_router(),
+        cards.create_router(),
+        methods.create_router(),
+        withdrawals.create_router(),
         history.create_router(),
+        reports.create_router(),
         _create_last(),
     )
     router.include_routers(errors.create_router(), chat, _create_elsewhere())
@@ -57,8 +79,10 @@ def _create_elsewhere() -> Router:
     return router
 
 
-def commands(t: Translate) -> list[BotCommand]:
-    return [BotCommand(command=command, description=t(f"command-{command}")) for command in COMMANDS]
+def commands(t: Translate, *, for_admins: bool = False) -> list[BotCommand]:
+    """What Telegram's own menu lists, in an admin's chat the admins' commands too."""
+    listed = (*COMMANDS, *(admin.COMMANDS if for_admins else ()))
+    return [BotCommand(command=command, description=t(f"command-{command}")) for command in listed]
 
 
 async def leave_flow(
@@ -91,6 +115,7 @@ async def unknown_command(message: Message, screen: Screen, t: Translate) -> Non
 
 
 async def unknown_message(message: Message, screen: Screen, t: Translate) -> None:
+    refuse_bare_card_number(message.text or message.caption or "")
     await screen.show(t("unknown-message"), keyboards.menu(t))
 
 

@@ -5,7 +5,7 @@ from html import unescape
 
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
-from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
+from aiogram.types import BufferedInputFile, CallbackQuery, InlineKeyboardMarkup, InputMediaPhoto, Message
 
 _TOAST = 200  # https://core.telegram.org/bots/api#answercallbackquery
 
@@ -20,6 +20,7 @@ class Screen:
         self._bot = bot
         self._query: CallbackQuery | None = None
         self._message_id: int | None = None
+        self._has_photo = False
         if isinstance(event, Message):
             self._chat_id = event.chat.id
         else:
@@ -28,6 +29,7 @@ class Screen:
             # An old message comes as InaccessibleMessage and may not be editable: the answer goes below it.
             if isinstance(event.message, Message):
                 self._message_id = event.message.message_id
+                self._has_photo = event.message.photo is not None
         self.answered = self._query is None
         """Nobody waits for a pressed button to stop spinning."""
 
@@ -42,6 +44,24 @@ class Screen:
             self._message_id = message.message_id
         await self.toast()
         return self._message_id
+
+    async def photo(self, picture: bytes, caption: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
+        """Shows a picture: in place of the picture whose button was pressed, else below what is there."""
+        file = BufferedInputFile(picture, "picture.png")
+        if not (self._has_photo and self._message_id is not None) or not await self._repainted(file, caption, keyboard):
+            message = await self._bot.send_photo(self._chat_id, file, caption=caption, reply_markup=keyboard)
+            self._message_id, self._has_photo = message.message_id, True
+        await self.toast()
+
+    async def _repainted(self, file: BufferedInputFile, caption: str, keyboard: InlineKeyboardMarkup | None) -> bool:
+        media = InputMediaPhoto(media=file, caption=caption)
+        try:
+            await self._bot.edit_message_media(
+                media, chat_id=self._chat_id, message_id=self._message_id, reply_markup=keyboard
+            )
+        except TelegramBadRequest as error:
+            return "message is not modified" in error.message
+        return True
 
     async def _edited(self, message_id: int, text: str, keyboard: InlineKeyboardMarkup | None) -> bool:
         try:

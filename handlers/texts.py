@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ from fluent.runtime import FluentBundle, FluentResource
 from fluent.runtime.types import FluentType, fluent_number
 from fluent.syntax.ast import Junk
 
-from db.models import Language
+from db.models import Language, PaymentMethod
 from db.money import Money
 
 Value = Money | datetime | str | int
@@ -35,6 +35,10 @@ class Translate:
         if problems or not isinstance(text, str):
             raise LookupError(f"{text_id} in {self.language}: {problems}")
         return text
+
+    def plain(self, text_id: str, /, **arguments: Value) -> str:
+        """The same for what is no HTML: a file's name, a document, a picture. Only for texts without tags."""
+        return unescape(self(text_id, **arguments))
 
     def _shown(self, value: Value) -> FluentType | str:
         match value:
@@ -62,6 +66,12 @@ class Texts:
         """For somebody of whom only Telegram's language code is known."""
         spoken = (language_code or "").partition("-")[0].lower()
         return self.translator(Language(spoken) if spoken in set(Language) else None)
+
+
+def card_name(t: Translate, card: PaymentMethod) -> str:
+    """`Visa •• 4242`; without a number, what it is."""
+    brand = (card.brand or card.payment_type).lower()
+    return t("card-brand", brand=brand) if card.last4 is None else t("card-name", brand=brand, last4=card.last4)
 
 
 def signed(money: Money) -> str:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from db import audit, jobs, ledger, proof
 from db.database import Database, Tx
-from db.ledger import Finding
+from db.ledger import Finding, Head
 from services.inbox import Inbox
 from services.outbox import Outbox
+from services.statements import Statements
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ class Bookkeeping:
     database: Database
     outbox: Outbox
     inbox: Inbox
+    statements: Statements
 
     async def seal(self) -> None:
         """Chains what was posted since the last time."""
@@ -46,6 +48,8 @@ class Bookkeeping:
                         await self._verify(tx, job.key)
                     case "head":
                         await self._anchor(tx, job.key)
+                    case "statements":
+                        await self.statements.make(tx, job.key.partition(":")[2])
                     case "retention":
                         await self.inbox.forget_bodies(tx)
                     case _:
@@ -93,3 +97,8 @@ class Bookkeeping:
         """Every invariant of the ledger and every cross-check with the business around it."""
         async with self.database.transaction() as tx:
             return await proof.verify(tx)
+
+    async def head(self) -> Head:
+        """Where the chain of the ledger ends now."""
+        async with self.database.connection() as tx:
+            return await ledger.head(tx)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -17,6 +17,7 @@ from services.errors import (
     AmountTooLarge,
     AmountTooPrecise,
     AmountTooSmall,
+    CardNotFound,
     DepositNotFound,
     NotAnAmount,
     ProviderError,
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 LIFETIME = timedelta(minutes=60)
 # A link may be asked for again with the same key until Stripe would refuse the hour as too short (30 minutes left).
 CREATE_WINDOW = timedelta(minutes=25)
+# A charge of a kept card may have taken money: it is repeated as long as providers remember a key, which is 24 hours.
+CHARGE_WINDOW = timedelta(hours=23)
 FIRST_CHECK = timedelta(seconds=60)
 AFTER_UNKNOWN = timedelta(seconds=5)
 # A player in a chat is not kept waiting longer; the poller goes on with the same key.
@@ -131,55 +134,116 @@ class Deposits:
             raise AmountTooLarge(offer.maximum)
 
     async def start(
-        self, player: Player, name: ProviderName, amount: Money, *, request_key: str, return_url: str
+        self,
+        player: Player,
+        name: ProviderName,
+        amount: Money,
+        *,
+        request_key: str,
+        return_url: str,
+        keep_card: bool = False,
+        payment_method_id: int | None = None,
     ) -> Operation:
-        """Makes a deposit and its payment link, once per `request_key` (a double tap gets the same one).
+        """Makes a deposit and its payment link, or charges a kept card; once per `request_key`, so that a double tap
+        gets the same one.
 
-        `return_url` is where the provider sends the player back; the operation's id is appended to it.
-        Status `pending` comes with `pay_url`; `unknown` means that the provider has not answered yet and the link will
-        follow through the outbox. Raises RulesNotAccepted, AmountTooSmall, AmountTooLarge, TooManyOpenDeposits,
-        ProviderUnavailable, ProviderRefused.
+        `return_url` is where the provider sends the player back; the operation's id is appended to it. `keep_card`: the
+        card that pays is kept for later. `payment_method_id`: one of the player's kept cards, charged without a page.
+
+        Status `pending` comes with `pay_url`, where the player pays, or where the bank wants a kept card confirmed;
+        without one a charge is on its way. `unknown` means that the provider has not answered yet: what follows comes
+        through the outbox. A charge also ends as `completed`, or as `failed` with its reason. Raises RulesNotAccepted,
+        AmountTooSmall, AmountTooLarge, TooManyOpenDeposits, CardNotFound, CardExpired, ProviderUnavailable,
+        ProviderRefused.
         """
         if player.accepted_at is None:
             raise RulesNotAccepted
         self._check_amount(self.offer(name, amount.currency), amount)
-        provider = self.providers[name]
         async with self.database.transaction() as tx:
-            if await operations.count_open(tx, player.id) >= OPEN_LIMIT:
-                raise TooManyOpenDeposits(OPEN_LIMIT)
-            await accounts.open_wallet(tx, player.id, amount.currency)
-            operation = await operations.create_deposit(
-                tx,
-                player_id=player.id,
-                language=player.language,
-                provider=name,
-                amount=amount,
-                request_key=request_key,
-                return_url=return_url,
-                lifetime=LIFETIME,
-                first_check=FIRST_CHECK,
-            )
-        if operation.status is not OperationStatus.CREATED:
-            if operation.status is OperationStatus.FAILED:
-                raise ProviderRefused(provider.label)
-            return operation
+            operation = await operations.of_wish(tx, player.id, request_key)
+            if operation is None:
+                if payment_method_id is not None:
+                    await self._check_card(tx, player, name, payment_method_id)
+                if await operations.count_open(tx, player.id) >= OPEN_LIMIT:
+                    raise TooManyOpenDeposits(OPEN_LIMIT)
+                await accounts.open_wallet(tx, player.id, amount.currency)
+                operation = await operations.create_deposit(
+                    tx,
+                    player_id=player.id,
+                    language=player.language,
+                    provider=name,
+                    amount=amount,
+                    request_key=request_key,
+                    return_url=return_url,
+                    lifetime=LIFETIME,
+                    first_check=FIRST_CHECK,
+                    save_method=keep_card and payment_method_id is None,
+                    payment_method_id=payment_method_id,
+                )
+        if operation.status is OperationStatus.CREATED:
+            operation = await self._first_try(operation)
+        if operation.status is OperationStatus.FAILED and operation.payment_method_id is None:
+            raise ProviderRefused(self.providers[operation.provider].label)
+        return operation
+
+    async def _check_card(self, tx: Tx, player: Player, name: ProviderName, method_id: int) -> None:
+        card = await self.cards.check(tx, player.id, method_id)
+        if card.provider is not name:
+            raise CardNotFound
+
+    async def _first_try(self, operation: Operation) -> Operation:
         try:
             async with asyncio.timeout(PATIENCE):
-                checkout = await provider.create(_order(operation))
+                answer = await self._ask(operation)
         except (ProviderUnknown, TimeoutError) as error:
             logger.warning("provider has not answered", extra={"operation": operation.id, "reason": str(error)})
             async with self.database.connection() as tx:
                 return await operations.outcome_unknown(tx, operation.id, next_check=AFTER_UNKNOWN)
         except ProviderRejected as error:
             logger.error("provider refused", extra={"operation": operation.id, "reason": error.reason})
-            async with self.database.transaction() as tx:
-                await operations.close(tx, operation.id, OperationStatus.FAILED, reason=Reason.OTHER, actor="player")
-            raise ProviderRefused(provider.label) from error
-        return await self._opened(operation, checkout)
+            return await self._refused(operation)
+        async with self.database.transaction() as tx:
+            operation = await self._answered(tx, operation, answer, actor="player")
+        self.outbox.wake()
+        return operation
 
-    async def _opened(self, operation: Operation, checkout: Checkout) -> Operation:
+    async def _refused(self, operation: Operation) -> Operation:
+        """Who waits for a link is told by the refusal itself; a charge ends as every charge does, with a message."""
+        if operation.payment_method_id is not None:
+            await self._give_up(operation, OperationStatus.FAILED, Reason.OTHER, actor="player")
+        else:
+            async with self.database.connection() as tx:
+                await operations.close(tx, operation.id, OperationStatus.FAILED, reason=Reason.OTHER, actor="player")
         async with self.database.connection() as tx:
-            return await operations.opened(tx, operation.id, ref=checkout.ref, url=checkout.url, next_check=FIRST_CHECK)
+            return await operations.get(tx, operation.id) or operation
+
+    async def _ask(self, operation: Operation) -> Checkout | Payment:
+        """What the provider makes of an operation: how the charge of its kept card goes, or the page to pay on.
+
+        Repeated, it is the same call with the same key. Raises ProviderRejected, ProviderUnknown.
+        """
+        provider = self.providers[operation.provider]
+        by_card = operation.payment_method_id is not None
+        customer = None
+        if by_card or operation.save_method:
+            customer = await self.cards.customer_ref(operation.provider, operation.player_id)
+        order = _order(operation, customer)
+        if by_card:
+            payment = await provider.charge(order, await self.cards.card_ref(operation))
+            if payment is not None:
+                return payment
+            if datetime.now(UTC) - operation.created_at > CREATE_WINDOW:
+                raise ProviderRejected("too late for a page")
+        return await provider.create(order)
+
+    async def _answered(self, tx: Tx, operation: Operation, answer: Checkout | Payment, *, actor: str) -> Operation:
+        """Keeps what the provider calls it, and books what a charge has come to."""
+        if isinstance(answer, Checkout):
+            return await operations.opened(tx, operation.id, ref=answer.ref, url=answer.url, next_check=FIRST_CHECK)
+        if answer.payment_ref is not None:
+            await operations.opened(tx, operation.id, ref=answer.payment_ref, url=None, next_check=FIRST_CHECK)
+        await self.payments.apply(tx, replace(answer, order_id=operation.public_id), actor=actor)
+        return await operations.get(tx, operation.id) or operation
 
     async def shown(self, player: Player, operation_id: int, message_id: int) -> Operation:
         """Remembers the chat message that shows the link, so that it can say later how the payment ended."""
@@ -233,38 +297,35 @@ class Deposits:
                 if payment is not None:
                     await self._apply(payment, actor="poller")
                 elif age > LIFETIME:
-                    await self._give_up(operation, OperationStatus.EXPIRED, Reason.NOT_PAID_IN_TIME)
-            elif age > CREATE_WINDOW:
-                # The link was never shown, so nobody can have paid.
-                await self._give_up(operation, OperationStatus.FAILED, Reason.PROVIDER_UNAVAILABLE)
+                    await self._give_up(operation, OperationStatus.EXPIRED, Reason.NOT_PAID_IN_TIME, actor="poller")
+            elif age > (CREATE_WINDOW if operation.payment_method_id is None else CHARGE_WINDOW):
+                # A link was never shown, so nobody can have paid; a charge has its webhook and the provider's lists.
+                await self._give_up(operation, OperationStatus.FAILED, Reason.PROVIDER_UNAVAILABLE, actor="poller")
             else:
-                await self._finish_opening(provider, operation)
+                await self._finish_opening(operation)
         except ProviderError as error:
             logger.warning("provider could not be asked", extra={"operation": operation.id, "reason": error.reason})
 
-    async def _finish_opening(self, provider: PaymentProvider, operation: Operation) -> None:
-        """The link that a timeout or a crash withheld: asked for again with the same key, then sent."""
+    async def _finish_opening(self, operation: Operation) -> None:
+        """What a timeout or a crash withheld: asked for again with the same key. A link is sent."""
         try:
-            checkout = await provider.create(_order(operation))
+            answer = await self._ask(operation)
         except ProviderRejected:
-            await self._give_up(operation, OperationStatus.FAILED, Reason.OTHER)
+            await self._give_up(operation, OperationStatus.FAILED, Reason.OTHER, actor="poller")
             return
         async with self.database.transaction() as tx:
-            operation = await operations.opened(
-                tx, operation.id, ref=checkout.ref, url=checkout.url, next_check=FIRST_CHECK
-            )
-            if operation.status is OperationStatus.PENDING:
-                link = self.payments.notice(
-                    operation, "deposit-link-ready", {"url": operation.pay_url or ""}, shows=operation.id
-                )
+            operation = await self._answered(tx, operation, answer, actor="poller")
+            if isinstance(answer, Checkout) and operation.status is OperationStatus.PENDING:
+                text_id = "deposit-link-ready" if operation.payment_method_id is None else "deposit-bank-asks"
+                link = self.payments.notice(operation, text_id, {"url": operation.pay_url or ""}, shows=operation.id)
                 await self.outbox.tell(tx, link)
         self.outbox.wake()
 
-    async def _give_up(self, operation: Operation, status: OperationStatus, reason: str) -> None:
+    async def _give_up(self, operation: Operation, status: OperationStatus, reason: str, *, actor: str) -> None:
         async with self.database.transaction() as tx:
             current = await operations.lock(tx, operation.provider, public_id=operation.public_id, refs=())
             if current is not None and current.status in OPEN:
-                await self.payments.close(tx, current, status, reason, actor="poller")
+                await self.payments.close(tx, current, status, reason, actor=actor)
         self.outbox.wake()
 
     async def _apply(self, payment: Payment, *, actor: str) -> None:
@@ -273,7 +334,7 @@ class Deposits:
         self.outbox.wake()
 
 
-def _order(operation: Operation) -> Order:
+def _order(operation: Operation, customer: str | None) -> Order:
     """Everything the provider is told comes from our row, so that a repeated call is the same call."""
     return Order(
         id=operation.public_id,
@@ -283,4 +344,6 @@ def _order(operation: Operation) -> Order:
         return_url=f"{operation.return_url}{operation.id}",
         expires_at=operation.expires_at,
         player_id=operation.player_id,
+        keep_card=operation.save_method,
+        customer_ref=customer,
     )

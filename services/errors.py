@@ -1,6 +1,7 @@
 """What can be refused. A refusal's class name is its text's id, its attributes are the text's arguments."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from db.database import DatabaseUnavailable
 from db.money import Money
@@ -58,6 +59,14 @@ class DepositNotFound(DomainError):
     """There is no such deposit, or it is another player's: the answer is the same."""
 
 
+class CardNotFound(DomainError):
+    """A kept card that is no more: given up by the player, withdrawn by the bank, or another player's."""
+
+
+class CardExpired(DomainError):
+    """The month on a kept card has passed."""
+
+
 class RulesNotAccepted(DomainError):
     """Money is only for players who confirmed their age and took the rules."""
 
@@ -75,6 +84,83 @@ class AlreadyDecided(DomainError):
     """Another admin was faster, or a button is old; `status` is how it stands now."""
 
     status: str
+
+
+class NobodyFound(DomainError):
+    """No player is known by that."""
+
+
+@dataclass
+class NotAChange(DomainError):
+    """A correction is typed with its sign: what gives and what takes must not be confused."""
+
+    example: Money
+
+
+@dataclass
+class MoreThanAvailable(DomainError):
+    """A correction cannot take what the player does not have."""
+
+    available: Money
+
+
+class OwnProposal(DomainError):
+    """A correction this large needs another admin than the one who proposed it."""
+
+
+@dataclass
+class ReasonNeeded(DomainError):
+    """Why it is done is kept with it: some words, and not more than `limit` characters."""
+
+    limit: int
+
+
+@dataclass
+class RefundTooLarge(DomainError):
+    """More than is left of the payment, or than the player has now."""
+
+    maximum: Money
+
+
+class NothingThere(DomainError):
+    """There is no money that this decision could move."""
+
+
+class MoneyLiesThere(DomainError):
+    """An item cannot be closed while its money lies in suspense."""
+
+
+@dataclass
+class NotAPeriod(DomainError):
+    """What was typed is no date and no pair of dates."""
+
+    example: str
+
+
+class NothingToReport(DomainError):
+    """No money has ever moved: there is nothing to write down."""
+
+
+@dataclass
+class ReportTooLong(DomainError):
+    """More lines than anybody reads on paper: a table takes any number."""
+
+    limit: int
+
+
+@dataclass
+class TooManyReports(DomainError):
+    """Nobody needs so many in an hour, and each costs work."""
+
+    limit: int
+
+
+class LinkExpired(Exception):
+    """The link to a document was good for a time, and the time is over."""
+
+
+class Busy(Exception):
+    """As much is being done at once as may be; to be asked again in a moment."""
 
 
 class ProviderError(Exception):
@@ -115,3 +201,135 @@ class DeliveryForbidden(DeliveryRejected):
 
 class DoorClosed(Exception):
     """A delivery of a provider that is not set up."""
+
+
+class BadHolder(DomainError):
+    """A holder's name is letters, 2 to 80 of them."""
+
+
+@dataclass
+class BadIban(DomainError):
+    """`problem`: shape, country, structure or checksum."""
+
+    problem: str
+    country: str
+
+
+@dataclass
+class BadBic(DomainError):
+    """`problem`: missing, length or country; `digits`: how many there were."""
+
+    problem: str
+    digits: int
+
+
+@dataclass
+class BadAccount(DomainError):
+    """`problem`: missing, length, currency, correspondent or key (it does not belong to the BIC)."""
+
+    problem: str
+    digits: int
+
+
+class FullCardNumber(DomainError):
+    """A whole card number was typed: it is not wanted, and not kept."""
+
+
+@dataclass
+class BadCardToken(DomainError):
+    """`problem`: shape, ending (not four digits) or token."""
+
+    problem: str
+
+
+@dataclass
+class BadAddress(DomainError):
+    """`problem`: shape, checksum, case (no checksum in it), testnet, nobody (an address without an owner) or other: it
+    is one of the network `found`."""
+
+    network: str
+    problem: str
+    found: str
+
+
+@dataclass
+class TooManyMethods(DomainError):
+    limit: int
+
+
+@dataclass
+class MethodInUse(DomainError):
+    """An open withdrawal goes there."""
+
+    id: int
+
+
+class MethodNotVerified(DomainError):
+    """An admin has not looked at it yet."""
+
+
+class MethodRejected(DomainError):
+    """An admin has refused it."""
+
+
+@dataclass
+class MethodCooling(DomainError):
+    """New, and therefore not used for a while."""
+
+    until: datetime
+
+
+@dataclass
+class MethodWrongCurrency(DomainError):
+    currency: str
+
+
+@dataclass
+class NotEnoughMoney(DomainError):
+    available: Money
+
+
+@dataclass
+class DailyLimitReached(DomainError):
+    """In any 24 hours no more than `limit`; `left` of it can still be asked for."""
+
+    limit: Money
+    left: Money
+
+
+class CommentTooLong(DomainError):
+    """A comment has 1 to 250 characters."""
+
+
+class BadNote(DomainError):
+    """A reason for a player has 1 to 250 characters."""
+
+
+class BadReference(DomainError):
+    """The reference of a payment is one line of 3 to 100 characters."""
+
+
+@dataclass
+class ReferenceUsed(DomainError):
+    """Another withdrawal was marked as sent with this reference."""
+
+    id: int
+
+
+class PlayerIsFrozen(DomainError):
+    """The same as PlayerFrozen, said to an admin."""
+
+
+class OwnMoney(DomainError):
+    """Nobody decides about what goes to themselves."""
+
+
+@dataclass
+class SecondAdminNeeded(DomainError):
+    """This admin has agreed already; `missing`: who else could."""
+
+    missing: str
+
+
+class DestinationUnreadable(DomainError):
+    """It was encrypted with a key that the settings no longer have."""

@@ -12,7 +12,7 @@ from services.errors import TemporarilyUnavailable
 class Report:
     database: bool
     telegram: str
-    """`ok`, `starting` or `unreachable`."""
+    """`ok`, `standby` (another process receives the updates), `starting` or `unreachable`."""
     inbox: float
     outbox: float
     jobs: float

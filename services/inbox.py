@@ -4,11 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
+from uuid import UUID
 
-from db import audit, inbox, operations
+from db import audit, inbox, operations, payment_methods, returns
 from db.database import Database, Tx
 from db.inbox import Event, Outcome
 from db.models import ProviderName
@@ -21,7 +22,7 @@ from services.errors import (
 )
 from services.outbox import Outbox
 from services.payments import Payments
-from services.providers import Concern, Delivery, News, Payment, PaymentProvider
+from services.providers import CardChange, Concern, Delivery, Dispute, News, Payment, PaymentProvider, Refund
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,11 @@ SAMPLE_SECONDS = 60.0
 # As long as YooKassa itself would repeat: an outage of the provider's is no reason to give an event up.
 PATIENCE = timedelta(days=1)
 BATCH = 16
+NOBODY = (-1, "", 0)
+
+
+class _OneByOne(Exception):
+    """These events cannot be acted on together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +136,35 @@ class Inbox:
         read = [(event, self.providers[event.provider].read(event.body)) for event in events]
         if len(read) == 1:
             return read
-        orders = [news.order_id if isinstance(news, Payment) else None for _, news in read]
-        places = await operations.lock_in_order(tx, [order for order in orders if order is not None])
-        ranked = sorted(zip(orders, read, strict=True), key=lambda pair: places.get(pair[0], -1) if pair[0] else -1)
-        return [pair for _, pair in ranked]
+        taken_back = [
+            (news.provider, news.payment_ref)
+            for _, news in read
+            if isinstance(news, Refund | Dispute) and news.payment_ref is not None
+        ]
+        orders = [news.order_id for _, news in read if isinstance(news, Payment) and news.order_id is not None]
+        places = await operations.lock_in_order(tx, orders, taken_back)
+        if not places.keys() >= set(taken_back):
+            raise _OneByOne  # an operation found later would be locked out of order
+        customers = [
+            news.customer_ref for _, news in read if isinstance(news, CardChange) and news.customer_ref is not None
+        ]
+        if taken_back or customers:
+            # What takes money back decides by what there is, and a card's keeping by which there are: players are
+            # locked too, before any of their wallets.
+            owners = await returns.players_of_payments(tx, taken_back) if taken_back else {}
+            holders = await payment_methods.players_of(tx, customers) if customers else []
+            await returns.lock_players(tx, [*owners.values(), *holders])
+
+        def place(pair: tuple[Event, News | None]) -> tuple[int, str, int]:
+            match pair[1]:
+                case Payment(order_id=UUID() as order):
+                    return places.get(order, NOBODY)
+                case Refund(payment_ref=str() as ref) | Dispute(payment_ref=str() as ref):
+                    return places[pair[0].provider, ref]
+                case _:
+                    return NOBODY
+
+        return sorted(read, key=place)
 
     async def act_rereading(self) -> bool:
         """Acts on the next event that does not prove all it says: the provider is asked first, with no transaction
@@ -144,9 +175,16 @@ class Inbox:
             return False
         try:
             news = await self.providers[event.provider].look(event.body)
+            # Each in a transaction of its own, so that none holds locks that another one comes to in another order.
+            for item in news[:-1]:
+                async with self.database.transaction() as tx:
+                    if await inbox.lock_leased(tx, event):
+                        await self._act_on(tx, event, item)
             async with self.database.transaction() as tx:
                 if await inbox.lock_leased(tx, event):
-                    await inbox.finish(tx, [await self._act_on(tx, event, *news)])
+                    last = await self._act_on(tx, event, *news[-1:])
+                    ignored = not any(item.ours for item in news)
+                    await inbox.finish(tx, [replace(last, ignored=ignored, note=last.note if ignored else None)])
         except TemporarilyUnavailable:
             raise
         except Exception as error:

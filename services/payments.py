@@ -63,6 +63,8 @@ class Payments:
         match payment.state:
             case PaymentState.SUCCEEDED:
                 await self._succeeded(tx, operation, payment, actor)
+            case _ if operation is not None and not _waited_for(operation, payment):
+                pass
             case PaymentState.EXPIRED if operation is not None and operation.status in OPEN:
                 reason = operation.reason or payment.reason or Reason.NOT_PAID_IN_TIME
                 await self.close(tx, operation, OperationStatus.EXPIRED, reason, actor=actor)
@@ -70,12 +72,17 @@ class Payments:
                 reason = payment.reason or operation.reason or Reason.OTHER
                 await self.close(tx, operation, OperationStatus.FAILED, reason, actor=actor)
             case PaymentState.FAILED if operation is not None and operation.status in OPEN:
-                # The page is still open and the next card may do.
-                await operations.note_decline(tx, operation.id, payment.reason or Reason.OTHER)
+                await self._declined(tx, operation, payment.reason or Reason.OTHER, payment, actor)
             case PaymentState.EXPIRED | PaymentState.CANCELLED | PaymentState.FAILED | PaymentState.PENDING:
                 pass  # nothing to learn: not ours to wait for, or it has ended another way
             case _:
                 assert_never(payment.state)
+
+    async def _declined(self, tx: Tx, operation: Operation, reason: Reason, payment: Payment, actor: str) -> None:
+        if operation.payment_method_id is not None and operation.provider_ref == payment.payment_ref:
+            await self.close(tx, operation, OperationStatus.FAILED, reason, actor=actor)  # a kept card, and no page
+        else:  # the page is still open and the next card may do
+            await operations.note_decline(tx, operation.id, reason)
 
     async def _succeeded(self, tx: Tx, operation: Operation | None, payment: Payment, actor: str) -> None:
         if payment.payment_ref is None:
@@ -85,6 +92,12 @@ class Payments:
         elif operation.status in (OperationStatus.COMPLETED, OperationStatus.REVIEW):
             if operation.payment_ref != payment.payment_ref:
                 await self._suspend(tx, operation, payment, payment.payment_ref, Problem.PAID_TWICE, actor)
+            else:  # a later word may know the card that the first one left out
+                await self.cards.paid(tx, operation, payment)
+        elif operation.status is OperationStatus.CANCELLED and await reconciliation.has_item(
+            tx, payment.provider, payment.payment_ref
+        ):
+            pass  # it came once, and an admin has decided
         elif payment.amount is None or payment.amount.currency != operation.amount.currency:
             await self._review(tx, operation, payment, payment.payment_ref, Problem.CURRENCY_DIFFERS, actor)
         elif payment.amount != operation.amount:
@@ -93,6 +106,7 @@ class Payments:
             await self._credit(tx, operation, payment, payment.payment_ref, actor)
 
     async def _credit(self, tx: Tx, operation: Operation, payment: Payment, payment_ref: str, actor: str) -> None:
+        await self.cards.paid(tx, operation, payment)
         await ledger.deposit(tx, operation, payment_ref=payment_ref, at=payment.occurred_at, actor=actor)
         balance = await operations.complete(
             tx, operation, payment_ref=payment_ref, completed_at=payment.occurred_at, actor=actor
@@ -132,7 +146,7 @@ class Payments:
             journal_id = await ledger.suspense(
                 tx, payment.provider, payment.amount, payment_ref=payment_ref, at=payment.occurred_at, actor=actor
             )
-        await reconciliation.open_item(
+        number = await reconciliation.open_item(
             tx,
             provider=payment.provider,
             payment_ref=payment_ref,
@@ -142,6 +156,8 @@ class Payments:
             received=payment.amount,
             expected=operation.amount if operation else None,
         )
+        if number is None:
+            return
         await self.outbox.tell_admins(
             tx,
             f"admin-odd-money:{payment.provider}:{payment_ref}",
@@ -150,14 +166,18 @@ class Payments:
             payment=payment_ref,
             amount=payment.amount or "—",
             problem=problem,
+            id=number,
         )
 
     async def close(self, tx: Tx, operation: Operation, status: OperationStatus, reason: str, *, actor: str) -> None:
         """Ends an operation that was not paid. A failure is told; a page that ran out only says so where it stood."""
         await operations.close(tx, operation.id, status, reason=reason, actor=actor)
+        if reason == Reason.PERMISSION_REVOKED:
+            await self.cards.revoked(tx, operation)
         notices = self._closing(operation, "deposit-closed-failed", reason=reason)
         if status is OperationStatus.FAILED:
-            notices = [self.notice(operation, "deposit-failed", {"reason": reason}), *notices]
+            text_id = "deposit-failed" if operation.payment_method_id is None else "deposit-card-failed"
+            notices = [self.notice(operation, text_id, {"reason": reason}), *notices]
         await self.outbox.tell(tx, *notices)
 
     def _closing(self, operation: Operation, text_id: str, **arguments: Money | str) -> list[Notice]:
@@ -191,3 +211,13 @@ class Payments:
             shows=shows,
             priority=0,
         )
+
+
+def _waited_for(operation: Operation, payment: Payment) -> bool:
+    """Whether the end of this payment, or a decline, is news of the operation. A charge of a kept card that the bank
+    wanted confirmed is given up and leaves its own events behind, while the page made in its place waits to be paid."""
+    if operation.payment_method_id is None:
+        return True
+    if operation.provider_ref is None:
+        return payment.payment_ref is None  # refused before it was made: only the charge's own answer says that
+    return operation.provider_ref in (payment.session_ref, payment.payment_ref)

@@ -12,7 +12,7 @@ import pytest
 
 from db import operations
 from db.database import Database
-from db.models import Language, Operation, Player, ProviderName, Wallet
+from db.models import Language, MethodKind, Operation, Player, ProviderName, Wallet, WithdrawalMethod
 from db.money import Money
 from sandbox import Sandbox
 from sandbox.deliveries import Raw
@@ -69,7 +69,14 @@ class Shop:
         return await self.players.accept_rules(met)
 
     async def asks(
-        self, player: Player, provider: ProviderName, amount: Money | None = None, key: str | None = None
+        self,
+        player: Player,
+        provider: ProviderName,
+        amount: Money | None = None,
+        key: str | None = None,
+        *,
+        keep_card: bool = False,
+        payment_method_id: int | None = None,
     ) -> Operation:
         return await self.deposits.start(
             player,
@@ -77,6 +84,8 @@ class Shop:
             amount or AMOUNTS[provider],
             request_key=key or f"wish-{next(self._wishes)}",
             return_url="https://t.me/looseline_bot?start=paid_",
+            keep_card=keep_card,
+            payment_method_id=payment_method_id,
         )
 
     async def pays(self, operation: Operation, **odd: object) -> list[Raw]:
@@ -110,6 +119,18 @@ class Shop:
 
         await asyncio.gather(*(drain() for _ in range(workers)))
 
+    async def deposited(self, player: Player, amount: Money) -> None:
+        """The player has this much more, by the way that all money comes."""
+        provider = ProviderName.YOOKASSA if amount.currency == "RUB" else ProviderName.STRIPE
+        await self.receives(provider, await self.pays(await self.asks(player, provider, amount)))
+        await self.works()
+
+    async def payee(self, player: Player, number: int = 0) -> WithdrawalMethod:
+        """A destination of this player that can be used now; another number is another one."""
+        token = f"4242 pt_{player.id:05}_{number:03}"
+        method = await self.methods.add(player, MethodKind.CARD, None, token)
+        return await self.methods.verify(ADMIN, method.id)
+
     async def wallet(self, player: Player, currency: str) -> Wallet:
         return next(wallet for wallet in await self.wallets.balances(player) if wallet.currency == currency)
 
@@ -130,6 +151,7 @@ class Shop:
         async with self.database.connection() as tx:
             await tx.execute("UPDATE wallet_operations SET next_check_at = now() WHERE next_check_at IS NOT NULL")
             await tx.execute("UPDATE webhook_inbox SET run_at = now() WHERE state = 'queued'")
+            await tx.execute("UPDATE payment_methods SET forget_at = now() WHERE forget_at IS NOT NULL")
 
 
 @pytest.fixture
@@ -154,12 +176,12 @@ async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
     methods = Methods(database, outbox, vault, timedelta(0))
     statements = Statements(database, MOSCOW)
     inbox = Inbox(database, outbox, payments, providers)
-    bookkeeping = Bookkeeping(database, outbox, inbox)
+    bookkeeping = Bookkeeping(database, outbox, inbox, statements)
     yield Shop(
         database=database,
         world=world,
-        players=Players(database, Language.RU),
-        wallets=Wallets(database),
+        players=Players(database, outbox, Language.RU),
+        wallets=Wallets(database, MOSCOW),
         outbox=outbox,
         cards=cards,
         deposits=Deposits(database, outbox, payments, cards, providers),
@@ -167,7 +189,7 @@ async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
         withdrawals=Withdrawals(database, outbox, methods, Manual(), DEFAULT_LIMITS),
         adjustments=Adjustments(database, outbox, DEFAULT_LIMITS),
         statements=statements,
-        reports=Reports(database, outbox, statements, vault, MOSCOW, "http://127.0.0.1:3000"),
+        reports=Reports(database, outbox, statements, vault, MOSCOW),
         returns=returns,
         reconciliation=Reconciliation(database, outbox, payments, returns, providers),
         inbox=inbox,

@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from db.models import Language
+from services.documents import Words
 from services.errors import (
     DeliveryForbidden,
     DeliveryForged,
@@ -19,7 +21,9 @@ from services.errors import (
 )
 from services.health import Health
 from services.inbox import Inbox
+from services.reports import Reports
 from webhooks import payments, telegram
+from webhooks import reports as documents
 from webhooks.address import Address, Network, caller
 from webhooks.health import routes as health_routes
 
@@ -61,8 +65,10 @@ def create_app(
     proxies: Sequence[Network],
     telegram_secret: str | None,
     feed_update: Callable[[dict[str, Any]], Awaitable[None]],
+    reports: Reports,
+    speak: Callable[[Language], Words],
 ) -> web.Application:
-    """`telegram_secret` is None in polling mode: then Telegram's door is closed."""
+    """`telegram_secret` is None in polling mode: then Telegram's door is closed. `speak`: the texts of documents."""
     limit = RejectionLimit()
 
     @web.middleware
@@ -90,4 +96,5 @@ def create_app(
     app.add_routes(health_routes(health))
     app.add_routes(payments.routes(inbox, proxies))
     app.add_routes(telegram.routes(telegram_secret, feed_update))
+    app.add_routes(documents.routes(reports, speak))
     return app

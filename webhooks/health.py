@@ -9,7 +9,7 @@ def routes(health: Health) -> list[web.RouteDef]:
     async def report(_request: web.Request) -> web.Response:
         found = await health.report()
         # Without Telegram the providers' doors work and nothing is lost, so the process is not taken out of service.
-        well = found.database and found.telegram == "ok"
+        well = found.database and found.telegram in ("ok", "standby")
         return web.json_response(
             {
                 "status": "ok" if well else "degraded" if found.database else "failing",

@@ -24,6 +24,32 @@ reason = { $reason ->
     [provider-unavailable] the payment system did not answer
    *[other] the payment system gave no reason
 }
+status = { $status ->
+    [created] created
+    [pending] waiting for payment
+    [review] waiting for a decision
+    [approved] approved
+    [sending] being sent
+    [completed] done
+    [failed] failed
+    [cancelled] cancelled
+    [expired] expired
+    [unknown] the outcome is being checked
+    [proposed] proposed
+    [posted] posted
+    [declined] declined
+    [verified] verified
+    [rejected] rejected
+    [removed] removed
+    [credited] credited to the player
+    [sent_back] sent back to the payer
+    [closed] closed
+    [mended] mended
+    [resolved] closed
+    [frozen] withdrawals stopped
+    [active] withdrawals allowed
+   *[other] { $status }
+}
 language-ru = Русский
 language-en = English
 
@@ -200,6 +226,9 @@ provider-refused = { provider } did not accept this payment. No money was taken.
 too-many-open-deposits = You already have { $limit } open payment links. Pay one of them or wait: each lasts an hour.
 deposit-not-found = You have no such deposit. All money movements are in the history: /history
 rules-not-accepted = First confirm your age and the rules.
+player-frozen = Withdrawals are stopped for now. Deposits and history work. Whom to write to: /paysupport
+not-found = This is gone, or it is not yours. Open what you need again: /menu
+already-decided = This is already decided: { status }.
 
 # When something did not work
 
@@ -223,6 +252,7 @@ help =
 
     /balance — your money by currency
     /deposit — deposit money
+    /methods — cards you pay with, and where you are paid
     /history — every movement of money
     /settings — language
     /paysupport — a question about a payment

@@ -24,6 +24,32 @@ reason = { $reason ->
     [provider-unavailable] платёжная система не ответила
    *[other] причину платёжная система не назвала
 }
+status = { $status ->
+    [created] создано
+    [pending] ждёт оплаты
+    [review] ждёт решения
+    [approved] одобрено
+    [sending] отправляется
+    [completed] выполнено
+    [failed] не прошло
+    [cancelled] отменено
+    [expired] срок истёк
+    [unknown] исход уточняется
+    [proposed] предложено
+    [posted] проведено
+    [declined] отклонено
+    [verified] подтверждено
+    [rejected] отклонено
+    [removed] удалено
+    [credited] зачислено игроку
+    [sent_back] возвращено плательщику
+    [closed] закрыто
+    [mended] исправлено
+    [resolved] закрыто
+    [frozen] выводы остановлены
+    [active] выводы разрешены
+   *[other] { $status }
+}
 language-ru = Русский
 language-en = English
 
@@ -200,6 +226,9 @@ provider-refused = { provider } не принял этот платёж. Ден�
 too-many-open-deposits = Открыто уже { $limit } ссылок на оплату. Оплатите одну из них или подождите: каждая действует час.
 deposit-not-found = Такого пополнения у вас нет. Все движения денег — в истории: /history
 rules-not-accepted = Сначала подтвердите возраст и правила.
+player-frozen = Выводы сейчас остановлены. Пополнение и история работают. Кому написать: /paysupport
+not-found = Этого больше нет или это не ваше. Откройте нужный раздел заново: /menu
+already-decided = Это уже решено: { status }.
 
 # Когда что-то не получилось
 
@@ -223,6 +252,7 @@ help =
 
     /balance — деньги по валютам
     /deposit — пополнить баланс
+    /methods — карты для пополнения и куда выводить
     /history — каждое движение денег
     /settings — язык
     /paysupport — вопрос о платеже

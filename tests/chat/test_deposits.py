@@ -143,9 +143,9 @@ async def test_another_players_deposit_does_not_exist(town: Sandbox) -> None:
 
 async def test_a_forged_amount_or_provider_is_refused(town: Sandbox) -> None:
     anna = await grown_up(town)
-    await anna.taps("p:stripe:USD:1:abcdefgh")
+    await anna.taps("p:stripe:USD:1:abcdefgh:0")
     await anna.sees("меньше, чем можно")
-    await anna.taps("p:yookassa:USDT:100:abcdefgh")
+    await anna.taps("p:yookassa:USDT:100:abcdefgh:0")
     await anna.sees("недоступен для пополнения")
     assert not town.stripe.sessions
 

@@ -89,7 +89,7 @@ async def test_a_file_or_a_photo_gets_the_menu_too(town: Sandbox) -> None:
         "zzz",
         "x" * 64,
         "ы" * 2000,
-        "p:stripe:USD:-1:abcdefgh",
+        "p:stripe:USD:-1:abcdefgh:0",
         "k:99999999999999999999",
         "h:0:0",
         "::",

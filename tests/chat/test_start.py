@@ -11,7 +11,7 @@ async def test_nothing_about_money_is_shown_before_the_rules_are_accepted(town: 
     anna = town.person(1001, "Анна", language_code="ru")
     await anna.says(command)
     asked = await anna.sees("Только для тех, кому есть 18")
-    for button in ("o:balance:0", "o:deposit:0", "c:stripe:USD", "p:stripe:USD:1000:abcdefgh", "h:1:", "k:1"):
+    for button in ("o:balance:0", "o:deposit:0", "c:stripe:USD:0:", "p:stripe:USD:1000:abcdefgh:0", "h:1:", "k:1"):
         pressed = await anna.taps(button, on=asked)
         assert pressed.text == "Сначала подтвердите возраст и правила."
     assert anna.shown == [asked]

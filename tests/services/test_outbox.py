@@ -2,9 +2,10 @@
 
 import asyncio
 
+from db import outbox
 from db.money import Money
 from db.outbox import Notice
-from services.outbox import argument
+from services.outbox import LEASE, argument
 from tests.shop import ADMIN, Shop
 
 
@@ -113,3 +114,30 @@ async def test_admins_are_told_each_in_a_chat_of_their_own(shop: Shop) -> None:
 
 def test_an_argument_keeps_money_exact() -> None:
     assert argument(Money(1, "USDT")) == {"minor": 1, "currency": "USDT"}
+
+
+async def test_a_chat_that_thousands_of_messages_wait_for_holds_up_nobody(shop: Shop) -> None:
+    async with shop.database.connection() as tx:
+        for first, last in ((1, 20_000), (20_001, 20_300)):
+            await tx.execute(
+                "INSERT INTO outbox (dedupe_key, chat_id, text_id, arguments)"
+                " SELECT 'key-' || n, greatest(n - 20000, 0), 'menu', '{}' FROM generate_series($1::int, $2) n",
+                first,
+                last,
+            )
+    await add(shop, notice("money", 5, priority=0))
+    async with shop.database.owner() as owner:
+        await owner.execute("ANALYZE outbox")  # as PostgreSQL does by itself, within a minute
+    crowd = []
+    for _ in range(100):
+        claimed = await shop.outbox.claim()
+        assert claimed is not None
+        crowd.append(claimed.chat_id)
+    assert crowd == [5, 0, *range(1, 99)]  # money, one of the crowd, and everybody else
+    async with shop.database.transaction() as tx:
+        read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'outbox'"
+        before = await tx.fetchval(read)
+        assert await outbox.claim(tx, LEASE)
+        assert await tx.fetchval(read) - before < 2_000, "it looks at everything that waits"
+    twins = await asyncio.gather(*(shop.outbox.claim() for _ in range(8)))
+    assert len({claimed.id for claimed in twins if claimed}) == 8

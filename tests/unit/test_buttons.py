@@ -6,9 +6,34 @@ from collections import Counter
 import pytest
 from aiogram.filters.callback_data import CallbackData
 
-from db.models import Language, ProviderName
+from db.models import Language, MethodKind, Network, ProviderName, ReportFormat
+from db.money import CURRENCIES
 from handlers import callbacks
-from handlers.callbacks import Check, Choose, Open, Pay, Place, Speak, Turn
+from handlers.callbacks import (
+    AddMethod,
+    Charge,
+    Check,
+    Choose,
+    Confirm,
+    DatesFor,
+    DecideWithdrawal,
+    Decision,
+    Export,
+    Open,
+    Pay,
+    Place,
+    RemoveCard,
+    Section,
+    Speak,
+    Tell,
+    Turn,
+    Withdraw,
+    WithdrawAmount,
+    pack_filter,
+    unpack_filter,
+)
+from services.periods import Named, Period
+from services.wallets import Filter, Kind, Status
 
 LARGEST = 2**63 - 1
 BUTTONS = [
@@ -33,7 +58,34 @@ def test_the_longest_button_of_every_kind_fits_into_64_bytes() -> None:
         "currency": "USDT",
         "minor": LARGEST,
         "nonce": "abcdEF_-",
+        "code": "wwy04261101261115",
+        "purpose": DatesFor.HISTORY,
+        "period": "261101261115",
+        "format": ReportFormat.PDF,
+        "include": 7,
+        "statement": LARGEST,
+        "older": 40_000,
         "operation": LARGEST,
+        "player": LARGEST,
+        "section": Section.AUDIT,
+        "key": LARGEST,
+        "newer": True,
+        "adjustment": LARGEST,
+        "agree": True,
+        "keep": True,
+        "card": LARGEST,
+        "sure": True,
+        "method": LARGEST,
+        "kind": max(MethodKind, key=len),
+        "network": Network.TRC20,
+        "step": "r",
+        "debts": True,
+        "item": LARGEST,
+        "returned": LARGEST,
+        "owed": LARGEST,
+        "forgive": True,
+        "decision": Decision.CREDIT,
+        "days": 35,
     }
     for button in BUTTONS:
         packed = button(**{name: longest[name] for name in button.model_fields}).pack()
@@ -49,19 +101,62 @@ def test_the_longest_button_of_every_kind_fits_into_64_bytes() -> None:
         (Speak, "s:de"),
         (Turn, "h:0:"),
         (Turn, "h::-5"),
-        (Turn, f"h:{2**63}:"),
-        (Choose, "c:paypal:USD"),
-        (Choose, "c:stripe:XXX"),
-        (Pay, "p:stripe:USD:0:abcdefgh"),
-        (Pay, "p:stripe:USD:-100:abcdefgh"),
-        (Pay, "p:stripe:USD:1.5:abcdefgh"),
-        (Pay, "p:stripe:USD:NaN:abcdefgh"),
-        (Pay, "p:stripe:USD:100:"),
-        (Pay, f"p:stripe:USD:{'9' * 40}:abcdefgh"),
+        (Turn, f"h:ad-00a:{2**63}:"),
+        (Turn, "h:ad-00a:0:"),
+        (Turn, "h:ad-00a:-5:"),
+        (Turn, "h:ad-00z::"),
+        (Turn, "h:xd-00a::"),
+        (Turn, "h:ax-00a::"),
+        (Turn, "h:adx00a::"),
+        (Turn, "h:ad-99a::"),
+        (Turn, "h:ad-٠٠a::"),
+        (Turn, "h:ad-00261131261201::"),
+        (Turn, "h:::"),
+        (Tell, "hs:ad-00a:1:0"),
+        (Export, "ex:z:csv:7:"),
+        (Export, "ex:a:doc:7:"),
+        (Export, "ex:a:csv:8:"),
+        (Export, "ex:a:csv:7:short"),
+        (Choose, "c:paypal:USD:0:"),
+        (Choose, "c:stripe:XXX:0:"),
+        (Pay, "p:stripe:USD:0:abcdefgh:0"),
+        (Pay, "p:stripe:USD:-100:abcdefgh:0"),
+        (Pay, "p:stripe:USD:1.5:abcdefgh:0"),
+        (Pay, "p:stripe:USD:NaN:abcdefgh:0"),
+        (Pay, "p:stripe:USD:100::0"),
+        (Pay, f"p:stripe:USD:{'9' * 40}:abcdefgh:0"),
         (Check, "k:9223372036854775808"),
         (Check, "k:1:1"),
+        (Choose, "c:stripe:USD:0:-1"),
+        (Choose, "c:stripe:USD:maybe:"),
+        (Confirm, "cq:0:USD:100:abcdefgh"),
+        (Charge, "cp:-1:USD:100:abcdefgh"),
+        (Charge, "cp:1:USD:1e3:abcdefgh"),
+        (RemoveCard, "cr:1"),
+        (WithdrawAmount, "wa:USD:1:0"),
+        (WithdrawAmount, "wa:XXX:1:100"),
+        (Withdraw, "wd:USD:1:-100:abcdefgh"),
+        (Withdraw, "wd:USD:0:100:abcdefgh"),
+        (Withdraw, "wd:USD:1:100:"),
+        (AddMethod, "wm:cash:"),
+        (DecideWithdrawal, "ww:1:x"),
+        (DecideWithdrawal, "ww:-1:a"),
     ],
 )
 def test_what_cannot_be_is_no_button(button: type[CallbackData], data: str) -> None:
     with pytest.raises((ValueError, TypeError)):
         button.unpack(data)
+
+
+def test_a_filter_travels_whole() -> None:
+    """Each provider begins with a letter of its own, and each currency has a number."""
+    periods = [Period(name) for name in Named] + [Period("261101261115")]
+    for wanted in (
+        Filter(kind, status, provider, currency, period)
+        for kind in Kind
+        for status in Status
+        for provider in (None, *ProviderName)
+        for currency in (None, *CURRENCIES)
+        for period in periods
+    ):
+        assert unpack_filter(pack_filter(wanted)) == wanted

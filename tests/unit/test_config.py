@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from bot.config import Config, ConfigError, load
 from db.models import Language
+from db.money import Money
+from services.withdrawals import DEFAULT_LIMITS
 
 REAL = {"TELEGRAM_TOKEN": "123456:AAbb-_cc"}
 PROVIDERS = {
@@ -37,7 +39,9 @@ def test_without_settings_everything_is_played_on_this_machine() -> None:
     assert (config.host, config.port, config.base_url) == ("127.0.0.1", 3000, "http://127.0.0.1:3000")
     assert (config.telegram_mode, config.default_language) == ("polling", Language.RU)
     assert (config.timezone.key, config.postback_currency) == ("Europe/Moscow", "RUB")
-    assert config.admin_ids == {900}
+    assert config.admin_ids == {900, 901}
+    assert config.method_cooling_hours == 0  # nobody plays for a day
+    assert config.withdrawal_limits == DEFAULT_LIMITS
     assert ip_network("127.0.0.0/8") in config.yookassa_networks
 
 
@@ -85,6 +89,9 @@ def test_every_setting_is_understood() -> None:
             "POSTBACK_SECRET_KEY": "hmac",
             "POSTBACK_CURRENCY": "USD",
             "METRICS_TOKEN": "metrics",
+            "ENCRYPTION_KEY": f"{'n' * 32},{'o' * 44}",
+            "WITHDRAWAL_LIMITS": "USD:20:5000:5000.50:1000, USDT:1:2:3:4.000001",
+            "METHOD_COOLING_HOURS": "72",
         },
         None,
     )
@@ -99,7 +106,14 @@ def test_every_setting_is_understood() -> None:
     ]
     assert [secret.get_secret_value() for secret in config.postback_token] == ["new", "old"]
     assert config.required_channel_id == -1001234567890
-    assert set(config.secrets()) >= {"123456:AAbb-_cc", "sk_live_1", "whsec_old", "hmac", "p", "metrics"}
+    assert config.vault_secrets == ("n" * 32, "o" * 44)
+    dollars = config.withdrawal_limits["USD"]
+    assert (dollars.minimum, dollars.maximum) == (Money(20_00, "USD"), Money(5_000_00, "USD"))
+    assert (dollars.daily, dollars.single_admin) == (Money(5_000_50, "USD"), Money(1_000_00, "USD"))
+    assert config.withdrawal_limits["USDT"].single_admin == Money(4_000_001, "USDT")
+    assert config.withdrawal_limits["RUB"] == DEFAULT_LIMITS["RUB"]
+    assert config.method_cooling_hours == 72
+    assert set(config.secrets()) >= {"123456:AAbb-_cc", "sk_live_1", "whsec_old", "hmac", "p", "metrics", "o" * 44}
     assert "sk_live_1" not in repr(config)
 
 
@@ -119,7 +133,7 @@ def test_the_environment_wins_over_the_file_and_empty_is_none(tmp_path: Path) ->
     with pytest.raises(ConfigError, match=r"^POSTBACK_TOKEN: "):
         load({}, file)
     config = load({"PORT": "5000", "TELEGRAM_TOKEN": "", "POSTBACK_TOKEN": "b"}, file)
-    assert (config.port, config.sandbox, config.admin_ids) == (5000, True, frozenset({900}))
+    assert (config.port, config.sandbox, config.admin_ids) == (5000, True, frozenset({900, 901}))
     assert load({"PORT": "5000"}, tmp_path / "no-file").port == 5000
 
 
@@ -180,12 +194,38 @@ def test_all_problems_are_told_at_once_one_line_each() -> None:
         ("YOOKASSA_SECRET_KEY", "ключ hush"),
         ("POSTBACK_TOKEN", "hush/hush"),
         ("YOOKASSA_RECEIPT_EMAIL", "hush"),
+        ("ENCRYPTION_KEY", "hush-that-is-too-short"),
+        ("ENCRYPTION_KEY", "hush with spaces, however long it may be made"),
     ],
 )
 def test_what_could_be_a_secret_is_not_repeated(name: str, value: str) -> None:
     told = [line for line in problems({name: value}) if line.startswith(f"{name}:")]
     assert told
     assert "hush" not in "".join(told)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WITHDRAWAL_LIMITS", "USD:10:5000:5000"),
+        ("WITHDRAWAL_LIMITS", "XYZ:10:5000:5000:1000"),
+        ("WITHDRAWAL_LIMITS", "USD:100:10:5000:1000"),
+        ("WITHDRAWAL_LIMITS", "USD:-1:10:5000:1000"),
+        ("WITHDRAWAL_LIMITS", "USD:10:5000:5000:lots"),
+        ("WITHDRAWAL_LIMITS", "USD:10:5000:5000:0.001"),
+        ("METHOD_COOLING_HOURS", "-1"),
+        ("METHOD_COOLING_HOURS", "a day"),
+    ],
+)
+def test_limits_that_cannot_be_meant_are_refused_and_shown(name: str, value: str) -> None:
+    (told,) = problems({name: value})
+    assert told.startswith(f"{name}: '{value}' cannot be used, expected ")
+
+
+def test_without_a_key_of_its_own_the_vault_uses_the_token() -> None:
+    assert load(REAL, None).vault_secrets == (REAL["TELEGRAM_TOKEN"],)
+    assert load(REAL, None).method_cooling_hours == 24
+    assert len(load({}, None).vault_secrets) == 1
 
 
 @pytest.mark.parametrize("name", ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "YOOKASSA_SHOP_ID"])

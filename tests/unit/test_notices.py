@@ -1,6 +1,7 @@
 """Messages of the outbox: every one that a service may put there can be sent, in both languages."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from db.models import Language
 from db.money import Money
 from handlers.notices import render
 from handlers.texts import Texts
-from services.outbox import argument
+from services.outbox import Argument, argument
 
 TEXTS = Texts(timezone=ZoneInfo("Europe/Moscow"), default=Language.RU)
 SERVICES = Path(__file__).parents[2] / "services"
@@ -18,11 +19,13 @@ IDS = sorted(
     {
         name
         for source in SERVICES.glob("*.py")
-        for name in re.findall(r'"((?:deposit|admin)-[a-z-]+)"', source.read_text(encoding="utf-8"))
+        for name in re.findall(
+            r'"((?:account|adjustment|admin|deposit|money|return)-[a-z-]+)"', source.read_text(encoding="utf-8")
+        )
     }
 )
 MONEY = Money(50_00, "USD")
-VALUES: dict[str, Money | str | int] = {
+VALUES: dict[str, Argument] = {
     "amount": MONEY,
     "balance": MONEY,
     "received": "—",
@@ -38,6 +41,18 @@ VALUES: dict[str, Money | str | int] = {
     "day": "2026-11-20",
     "count": 2,
     "job": "head:2026-11-20",
+    "player": 71,
+    "note": "Goodwill",
+    "admin": 900,
+    "status": "posted",
+    "direction": "credit",
+    "method": "DE89 •••• 3000",
+    "since": datetime(2026, 11, 20, 12, tzinfo=UTC),
+    "until": datetime(2026, 11, 20, 12, tzinfo=UTC),
+    "hours": 24,
+    "reference": "SEPA-1",
+    "taken": MONEY,
+    "owed": MONEY,
 }
 ARGUMENTS = {name: argument(value) for name, value in VALUES.items()}
 
@@ -50,6 +65,22 @@ def test_every_message_of_a_service_can_be_sent(text_id: str, language: Language
     if text_id.startswith("deposit-"):
         assert "50.00\u00a0USD" in rendered.text
         assert "Stripe" in rendered.text
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize(
+    "text_id",
+    [
+        *("withdrawal-requested", "withdrawal-approved", "withdrawal-completed", "withdrawal-cancelled"),
+        *("withdrawal-failed", "withdrawal-refused"),
+        *("withdrawal-method-verified", "withdrawal-method-verified-later", "withdrawal-method-rejected"),
+    ],
+)
+def test_news_of_a_withdrawal_says_what_it_is_about(text_id: str, language: Language) -> None:
+    rendered = render(text_id, ARGUMENTS, TEXTS.translator(language))
+    named = ["DE89 •••• 3000"] if "method" in text_id else ["50.00\u00a0USD", "7"]
+    assert all(part in rendered.text for part in named)
+    assert rendered.reply_markup
 
 
 def test_a_link_that_comes_late_has_its_button() -> None:

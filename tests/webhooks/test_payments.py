@@ -15,15 +15,17 @@ import stripe
 from aiohttp.test_utils import TestClient, TestServer
 
 from db.database import Database
-from db.models import ProviderName
+from db.models import Language, ProviderName
+from handlers.texts import Texts
 from sandbox.deliveries import Raw
 from services.health import Health
 from tests.conftest import statement
-from tests.shop import Shop
+from tests.shop import MOSCOW, Shop
 from webhooks import payments
 from webhooks.app import BODY_LIMIT, create_app
 
 Door = TestClient[Any, Any]
+TEXTS = Texts(timezone=MOSCOW, default=Language.RU)
 PATH = {name: f"/api/webhook/{name}" for name in ProviderName}
 
 
@@ -39,6 +41,8 @@ async def door(shop: Shop) -> AsyncIterator[Door]:
         proxies=[ip_network("127.0.0.2/32")],
         telegram_secret=None,
         feed_update=no_updates,
+        reports=shop.reports,
+        speak=lambda language: TEXTS.translator(language).plain,
     )
     async with TestClient(TestServer(app)) as client:
         yield client
