@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from db.database import Tx
 from sandbox import Message, Person, Sandbox
 from sandbox.deliveries import Webhook
 from tests.chat.people import grown_up
@@ -38,6 +39,11 @@ class Deposit:
     @property
     def amount(self) -> str:
         return f"{self.minor / 100:.2f}\u00a0{CURRENCIES[self.provider]}"
+
+    @property
+    def data(self) -> str:
+        """What the button carries."""
+        return f"p:{self.provider}:{CURRENCIES[self.provider]}:{self.minor}:{self.provider[0]}{self.minor:07}:0"
 
     async def asked(self) -> None:
         """Until the link is there."""
@@ -84,7 +90,6 @@ class Deposit:
 
     async def _shows(self, check: Callable[[Message], bool], press: bool) -> None:
         """Presses again when the bot says that its database is away, or says nothing for long."""
-        data = f"p:{self.provider}:{CURRENCIES[self.provider]}:{self.minor}:{self.provider[0]}{self.minor:07}"
         telegram, query, pressed = self.world.telegram, "", 0
 
         def look() -> bool | None:
@@ -99,7 +104,7 @@ class Deposit:
             while True:
                 if press:
                     pressed = telegram.tick()
-                    query = self.person.press(data, self.message)
+                    query = self.person.press(self.data, self.message)
                 match await telegram.bell.until(look, SILENCE):
                     case True:
                         return
@@ -109,6 +114,40 @@ class Deposit:
                         press = False
                         continue
                 press = True
+
+
+@dataclass
+class Charge(Deposit):
+    """A deposit by a kept card, from the confirming tap on."""
+
+    card: int = 0
+
+    @property
+    def data(self) -> str:
+        return f"cp:{self.card}:{CURRENCIES[self.provider]}:{self.minor}:c{self.minor:07}"
+
+    async def whole(self) -> None:
+        await self._shows(lambda message: "оплачено и зачислено" in message.text, press=True)
+        await self.told()
+
+
+async def keeps_card(world: Sandbox, person: Person, books: Tx) -> int:
+    """A player who has kept a card at Stripe, without the deposit that kept it; answers the card's number here."""
+    customer = str(world.stripe.new_customer({})["id"])
+    ref = await world.stripe.keep(customer, webhook="never")
+    await books.execute(
+        "UPDATE users SET stripe_customer_id = $2 WHERE telegram_id = $1 AND stripe_customer_id IS NULL",
+        person.id,
+        customer,
+    )
+    return int(
+        await books.fetchval(
+            "INSERT INTO payment_methods (user_id, provider, provider_ref, payment_type, card_last4)"
+            " SELECT id, 'stripe', $2, 'card', '4242' FROM users WHERE telegram_id = $1 RETURNING method_id",
+            person.id,
+            ref,
+        )
+    )
 
 
 async def links(world: Sandbox, players: int) -> list[Deposit]:

@@ -13,11 +13,12 @@ import pytest
 from sandbox import Message, Person
 from tests.chaos.awaits import points, recorded
 from tests.chaos.house import House, findings, time_passes, until
-from tests.chaos.players import Deposit, player
+from tests.chaos.players import Charge, Deposit, keeps_card, player
 
 Flow = Callable[[House, Person, int], Coroutine[None, None, None]]
 
 SECONDS = 120.0
+CLOCKS = ("bot/jobs.py", "db/turns.py")
 MAKES_WORK = {
     "services/inbox.py:act": "services/inbox.py:accept",
     "bot/sender.py": "db/outbox.py:add",
@@ -28,7 +29,7 @@ BY_WEBHOOK = (
     *(
         "stripe.py:create",
         "yookassa.py:create",
-        "yookassa.py:fetch",
+        "yookassa.py:look",
         "db/operations.py:opened",
         "db/operations.py:show_in",
     ),
@@ -42,6 +43,11 @@ BY_BUTTON = (
     "db/ledger.py:post",
     "db/operations.py:complete",
     "db/outbox.py:add",
+)
+BY_CARD = (
+    *("handlers/deposits.py:charge", "services/deposits.py:start", "db/operations.py:create_deposit"),
+    *("stripe.py:charge", "db/operations.py:opened", "db/operations.py:lock", "db/payment_methods.py:used"),
+    *("db/ledger.py:post", "db/operations.py:complete", "db/outbox.py:add"),
 )
 
 
@@ -67,6 +73,14 @@ async def by_button(house: House, person: Person, number: int) -> None:
     await wish.closed()
 
 
+async def by_card(house: House, person: Person, number: int) -> None:
+    """A kept card pays, and the bot's own call is the only one that tells of it."""
+    async with house.books() as books:
+        card = await keeps_card(house.world, person, books)
+    wish = deposit(house, person, "stripe", number, person.shown[0])
+    await Charge(wish.world, person, wish.provider, wish.minor, wish.message, SECONDS, wish.may_insist, card).whole()
+
+
 @pytest.mark.parametrize("half", [0, 1])
 async def test_killed_at_every_await_of_a_deposit(house: House, half: int) -> None:
     await killed_everywhere(house, by_webhook, BY_WEBHOOK, lambda at: crc32(at.encode()) % 2 == half)
@@ -74,6 +88,14 @@ async def test_killed_at_every_await_of_a_deposit(house: House, half: int) -> No
 
 async def test_killed_at_every_await_of_a_check(house: House) -> None:
     await killed_everywhere(house, by_button, BY_BUTTON, lambda at: "deposits.py:check" in at)
+
+
+async def test_killed_at_every_await_of_a_charge(house: House) -> None:
+    house.world.bot_url = None  # no webhook arrives
+    await killed_everywhere(house, by_card, BY_CARD, lambda at: at.startswith("handlers/deposits.py:charge"))
+
+
+BY: dict[Flow, set[str]] = {by_button: {"check"}, by_card: {"player"}}
 
 
 async def killed_everywhere(house: House, flow: Flow, expected: tuple[str, ...], wanted: Callable[[str], bool]) -> None:
@@ -91,7 +113,7 @@ async def killed_everywhere(house: House, flow: Flow, expected: tuple[str, ...],
     found = points(idle, once + again, MAKES_WORK)
     assert [part for part in expected if not any(part in point.at for point in found)] == []
     always = {wait.place for wait in once} & {wait.place for wait in again}
-    mine = [point for point in found if wanted(point.at) and not point.at.startswith("bot/jobs.py")]  # the clock
+    mine = [point for point in found if wanted(point.at) and not point.at.startswith(CLOCKS)]
     people = await asyncio.gather(*(player(world, number) for number in range(2, 2 + len(mine))))
     process.send(signal.SIGKILL)  # the database lives on, as it does each time
     assert await process.ended() == -signal.SIGKILL
@@ -117,7 +139,7 @@ async def killed_everywhere(house: House, flow: Flow, expected: tuple[str, ...],
         actors = await books.fetchval(
             "SELECT array_agg(DISTINCT actor) FROM wallet_operations WHERE status = 'completed'"
         )
-    assert set(actors) == ({"check"} if flow is by_button else {"webhook:stripe", "webhook:yookassa"})
+    assert set(actors) == BY.get(flow, {"webhook:stripe", "webhook:yookassa"})
     await house.proven(process, repeats=len(mine))
 
 
