@@ -1055,14 +1055,23 @@ BEGIN
         WHERE o.user_id = w.user_id AND o.currency = w.currency AND o.operation_type = 'withdrawal'
           AND o.status IN ('review', 'approved', 'sending', 'unknown')) o ON true
       WHERE w.withdrawals_minor <> o.amount;
-  RETURN QUERY  -- a withdrawal was held, and ended in the ledger as it ended in its row
+  RETURN QUERY  -- a withdrawal was held, and ended in the ledger as it ended in its row, each time in full and in its player's wallet
     SELECT 'I9 withdrawal has its journals', format('operation %s', o.operation_id)
-      FROM wallet_operations o
+      FROM wallet_operations o JOIN currency y ON y.code = o.currency
+      CROSS JOIN LATERAL (SELECT (o.user_id * 100 + y.number) * 100 + 3 AS account) w
       LEFT JOIN ledger_journal h ON h.idempotency_key = 'withdrawal:' || o.operation_id || ':hold' AND h.kind = 'withdrawal_hold'
+      LEFT JOIN ledger_entry held ON held.journal_id = h.id AND held.account_id = w.account
       LEFT JOIN ledger_journal e ON e.idempotency_key = 'withdrawal:' || o.operation_id || ':end'
-      WHERE o.operation_type = 'withdrawal' AND (h.id IS NULL OR e.kind::text IS DISTINCT FROM
+      LEFT JOIN ledger_entry ended ON ended.journal_id = e.id AND ended.account_id = w.account
+      WHERE o.operation_type = 'withdrawal' AND (e.kind::text IS DISTINCT FROM
         CASE o.status WHEN 'completed' THEN 'withdrawal_paid' WHEN 'failed' THEN 'withdrawal_release'
-          WHEN 'cancelled' THEN 'withdrawal_release' END);
+          WHEN 'cancelled' THEN 'withdrawal_release' END
+        OR held.amount_minor IS DISTINCT FROM o.amount_minor OR (e.id IS NOT NULL AND ended.amount_minor IS DISTINCT FROM -o.amount_minor));
+  RETURN QUERY  -- nothing goes out that nobody agreed to, or to where no admin has verified that its player is paid
+    SELECT 'withdrawal was agreed to and goes to a verified method of its player', format('operation %s', o.operation_id)
+      FROM wallet_operations o LEFT JOIN withdrawal_methods m ON m.method_id = o.withdrawal_method_id
+      WHERE o.operation_type = 'withdrawal' AND (m.user_id IS DISTINCT FROM o.user_id OR m.verification_status <> 'verified'
+        OR (o.status NOT IN ('review', 'cancelled') AND NOT EXISTS (SELECT FROM approval a WHERE a.operation_id = o.operation_id)));
   RETURN QUERY
     SELECT 'withdrawal journal has its operation', format('journal %s', j.id)
       FROM ledger_journal j
@@ -1086,11 +1095,15 @@ BEGIN
       WHERE coalesce(d.amount, 0) <> coalesce(l.amount, 0);
   RETURN QUERY  -- a refund or dispute is booked if and only if it says so
     SELECT 'returned payment has its journals', format('returned payment %s', r.id)
-      FROM returned_payment r
+      FROM returned_payment r JOIN ledger_account a ON a.code = 'provider:' || r.provider || ':' || r.currency
       LEFT JOIN ledger_journal b ON b.idempotency_key = r.kind || ':' || r.provider || ':' || r.provider_ref
+      LEFT JOIN ledger_entry taken ON taken.journal_id = b.id AND taken.account_id = a.id
       LEFT JOIN ledger_journal u ON u.idempotency_key = r.kind || ':' || r.provider || ':' || r.provider_ref || ':undo'
+      LEFT JOIN ledger_entry given ON given.journal_id = u.id AND given.account_id = a.id
       WHERE CASE r.state WHEN 'booked' THEN b.id IS NULL OR u.id IS NOT NULL WHEN 'noted' THEN b.id IS NOT NULL
-        ELSE (b.id IS NULL) <> (u.id IS NULL) END;
+        ELSE (b.id IS NULL) <> (u.id IS NULL) END
+        OR (b.id IS NOT NULL AND taken.amount_minor IS DISTINCT FROM r.amount_minor)
+        OR (u.id IS NOT NULL AND given.amount_minor IS DISTINCT FROM -r.amount_minor);
   RETURN QUERY  -- nobody is credited in silence
     SELECT 'I12 credited player has a message', format('operation %s', o.operation_id)
       FROM wallet_operations o
@@ -1109,6 +1122,18 @@ BEGIN
     SELECT 'suspense has an item to settle', format('journal %s', j.id)
       FROM ledger_journal j LEFT JOIN recon_item r ON r.journal_id = j.id
       WHERE j.kind = 'suspense' AND r.id IS NULL;
+  RETURN QUERY  -- and is not forgotten: as long as some of it is there, its item is open or it was asked to be sent back
+    SELECT 'money in suspense waits for a decision', format('item %s', i.id)
+      FROM recon_item i JOIN ledger_journal j ON j.id = i.journal_id AND j.kind = 'suspense'
+        JOIN ledger_entry e ON e.journal_id = j.id AND e.amount_minor > 0
+      WHERE i.state = 'resolved'
+        AND e.amount_minor > coalesce((SELECT sum(r.suspended_minor) FROM returned_payment r
+            WHERE r.provider = i.provider AND r.payment_ref = i.provider_ref AND r.state = 'booked'), 0)
+          - coalesce((SELECT sum(c.amount_minor) FROM ledger_journal k JOIN ledger_entry c ON c.journal_id = k.id AND c.account_id = e.account_id
+            WHERE k.idempotency_key = ANY (SELECT 'suspense:' || i.provider || ':' || i.provider_ref || ':credit' || nth
+              FROM unnest(ARRAY['', ':2', ':3', ':4', ':5', ':6', ':7', ':8', ':9']) AS nth)), 0)
+        AND NOT EXISTS (SELECT FROM returned_payment r WHERE r.provider = i.provider AND r.payment_ref = i.provider_ref
+          AND r.state = 'noted' AND r.provider_state = 'requested');
   RETURN QUERY  -- a statement is what the ledger says of its movements
     SELECT 'statement is what the ledger says', format('statement %s', s.statement_id)
       FROM monthly_statements s JOIN currency y ON y.code = s.currency

@@ -146,6 +146,9 @@ def _page(t: Translate, wanted: Filter, found: Found) -> str:
 
 
 def _line(t: Translate, item: Movement | Asked) -> str:
+    if isinstance(item, Movement) and not item.amount.minor and item.locked.minor < 0:
+        # A payout or a lost bet: the money left the balance when it was set aside.
+        return t("history-line-held", at=item.at, kind=item.kind, amount=-item.locked, after=item.after)
     if isinstance(item, Movement):
         return t(
             "history-line",

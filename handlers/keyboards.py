@@ -332,9 +332,7 @@ def charge(t: Translate, card: PaymentMethod, amount: Money, nonce: str) -> Inli
     )
 
 
-def methods(
-    t: Translate, cards: Sequence[PaymentMethod], payees: Sequence[WithdrawalMethod]
-) -> InlineKeyboardMarkup:
+def methods(t: Translate, cards: Sequence[PaymentMethod], payees: Sequence[WithdrawalMethod]) -> InlineKeyboardMarkup:
     return _rows(
         *([_button(card_name(t, kept), OpenCard(card=kept.id))] for kept in cards),
         *([_button(t("button-payee", method=payee.masked), OpenMethod(method=payee.id))] for payee in payees),

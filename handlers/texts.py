@@ -81,9 +81,9 @@ def signed(money: Money) -> str:
 
 def _bundle(language: Language) -> FluentBundle:
     bundle = FluentBundle([language], use_isolating=False)
-    for source in sorted(Path(__file__).with_name("locales").glob(f"{language}*.ftl")):
+    for source in sorted((Path(__file__).with_name("locales") / language).glob("*.ftl")):
         resource = FluentResource(source.read_text(encoding="utf-8"))
         if junk := [entry for entry in resource.body if isinstance(entry, Junk)]:
-            raise ValueError(f"{source.name} cannot be read: {junk[0].content}")
+            raise ValueError(f"{language}/{source.name} cannot be read: {junk[0].content}")
         bundle.add_resource(resource)
     return bundle

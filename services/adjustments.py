@@ -19,6 +19,7 @@ from services.errors import (
     MoreThanAvailable,
     NotAChange,
     NotFound,
+    OwnMoney,
     OwnProposal,
 )
 from services.outbox import Outbox, argument
@@ -92,8 +93,8 @@ class Adjustments:
         """Gives (plus) or takes (minus) at once, or above the limit when another admin agrees; once per `request_key`
         of an admin.
 
-        `admin` is a Telegram id. Raises NotFound, ReasonNeeded, NotAChange, AmountTooLarge, MoreThanAvailable, and
-        AlreadyDecided when the key was used for something else.
+        `admin` is a Telegram id. Raises NotFound, OwnMoney, ReasonNeeded, NotAChange, AmountTooLarge,
+        MoreThanAvailable, and AlreadyDecided when the key was used for something else.
         """
         self.outbox.actor(admin)
         reason = words.reason(reason)
@@ -107,6 +108,8 @@ class Adjustments:
                 player = await players.lock(tx, player_id)
                 if player is None:
                     raise NotFound
+                if player.telegram_id == admin:
+                    raise OwnMoney
                 proposed = await adjustments.propose(tx, player.id, amount, reason=reason, request_key=key, admin=admin)
                 if proposed is None:
                     return _same(await adjustments.wished(tx, key), player, amount, reason)
@@ -123,8 +126,8 @@ class Adjustments:
         return result
 
     async def agree(self, admin: int, adjustment_id: int) -> Adjustment:
-        """Posts what another admin proposed. Raises NotFound, OwnProposal, AlreadyDecided, and MoreThanAvailable or
-        AmountTooLarge, after which it still waits."""
+        """Posts what another admin proposed. Raises NotFound, OwnProposal, OwnMoney, AlreadyDecided, and
+        MoreThanAvailable or AmountTooLarge, after which it still waits."""
         self.outbox.actor(admin)
         proposed: Adjustment | None = None
         try:
@@ -137,6 +140,8 @@ class Adjustments:
                 if proposed.proposed_by == admin:
                     raise OwnProposal
                 player = await _owner(tx, proposed)
+                if player.telegram_id == admin:
+                    raise OwnMoney
                 posted = await self._post(tx, proposed, player, admin)
                 await self._answer(tx, posted)
         except (Overdraft, Malformed) as error:

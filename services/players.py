@@ -25,7 +25,7 @@ from db.money import Money
 from db.outbox import Notice
 from db.wallets import Selection
 from services import words
-from services.errors import AlreadyDecided, NobodyFound, NotFound
+from services.errors import AlreadyDecided, NobodyFound, NotFound, OwnMoney
 from services.outbox import Outbox
 
 PAGE = 8
@@ -205,12 +205,14 @@ class Players:
         return profile
 
     async def unfreeze(self, admin: int, player_id: int) -> Profile:
-        """Withdrawals are possible again, and the player is told so. Raises NotFound, AlreadyDecided."""
+        """Withdrawals are possible again, and the player is told so. Raises NotFound, OwnMoney, AlreadyDecided."""
         actor = self.outbox.actor(admin)
         async with self.database.transaction() as tx:
             player = await players.lock(tx, player_id)
             if player is None:
                 raise NotFound
+            if player.telegram_id == admin:
+                raise OwnMoney
             if player.frozen_at is None:
                 raise AlreadyDecided("active")
             why = (await _known(tx, player.id)).reason

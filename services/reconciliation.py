@@ -30,6 +30,7 @@ from services.errors import (
     MoneyLiesThere,
     NotFound,
     NothingThere,
+    OwnMoney,
     ProviderError,
     ProviderUnavailable,
 )
@@ -100,15 +101,18 @@ class Reconciliation:
     async def credit(self, admin_id: int, item_id: int, player_id: int | None = None) -> Money:
         """Gives what lies in suspense to the operation's player, or to the one named. Answers how much it was.
 
-        Raises NotFound, AlreadyDecided, NothingThere (no money, or nobody to give it to).
+        Raises NotFound, AlreadyDecided, OwnMoney, NothingThere (no money, or nobody to give it to).
         """
         actor = f"admin:{admin_id}"
         async with self.database.transaction() as tx:
             _, operation = await self._peek(tx, item_id)
             if player_id is None and operation is not None:
                 player_id = operation.player_id
-            if player_id is None or await players.profile(tx, player_id) is None:
+            found = None if player_id is None else await players.profile(tx, player_id)
+            if player_id is None or found is None:
                 raise NothingThere
+            if found.player.telegram_id == admin_id:
+                raise OwnMoney
             await returns.lock_players(tx, [player_id])
             item, amount = await self._lock_money(tx, item_id)
             theirs = operation if operation is not None and operation.player_id == player_id else None

@@ -27,6 +27,7 @@ from services.errors import (
     AlreadyDecided,
     NotFound,
     NothingThere,
+    OwnMoney,
     ProviderError,
     ProviderRejected,
     ProviderUnavailable,
@@ -146,6 +147,8 @@ class Returns:
         whole = case.holder.amount
         if whole.currency != row.amount.currency or others + row.amount.minor > whole.minor:
             # Perhaps another one fails and makes room; until then somebody has to see it.
+            if first:
+                await self._freeze(tx, case, row, actor)
             await self._tell_odd(tx, row.provider, row.ref or "", row.amount)
             await returns.check_again(tx, row.id, _waits(row) and ODD)
             return
@@ -428,9 +431,11 @@ class Returns:
         return after
 
     async def forgive(self, admin_id: int, returned_id: int, owed_minor: int) -> ReturnedPayment:
-        """We bear the debt. `owed_minor`: the debt that the admin saw. Raises NotFound, AlreadyDecided."""
+        """We bear the debt. `owed_minor`: the debt that the admin saw. Raises NotFound, AlreadyDecided, OwnMoney."""
         async with self.database.transaction() as tx:
             row, debtor = await self._debt(tx, returned_id, owed_minor)
+            if debtor is not None and debtor.chat_id == admin_id:
+                raise OwnMoney
             await ledger.forgive(tx, row, actor=f"admin:{admin_id}")
             await returns.forgiven(tx, row.id)
             after = replace(row, owed=Money(0, row.amount.currency), forgiven=row.forgiven + row.owed)

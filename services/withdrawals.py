@@ -394,7 +394,8 @@ class Withdrawals:
             await self._refuse_frozen(tx, withdrawal)
             if not await withdrawals.agree(tx, withdrawal.id, admin):
                 raise SecondAdminNeeded(", ".join(map(str, self._others(withdrawal.approvals))) or "—")
-            agreed = (*withdrawal.approvals, admin)
+            # Who is no admin any more has no say any more.
+            agreed = (*(other for other in withdrawal.approvals if other in self.outbox.admins), admin)
             if len(agreed) < self._needed(withdrawal):
                 await self._ask_second(tx, withdrawal, actor, agreed)
                 withdrawal, order = await self._locked(tx, withdrawal.id), None
@@ -448,13 +449,15 @@ class Withdrawals:
     async def fail(self, admin: int, withdrawal_id: int, note: str) -> Withdrawal:
         """Says that a payment did not go through: the money is the player's again, who is told why.
 
-        Raises NotFound, AlreadyDecided, BadNote.
+        Raises NotFound, AlreadyDecided, OwnMoney, BadNote.
         """
         actor, note = self._actor(admin), checked_note(note)
         async with self.database.transaction() as tx:
             withdrawal = await self._locked(tx, withdrawal_id)
             if withdrawal.status not in _ON_ITS_WAY:
                 raise AlreadyDecided(withdrawal.status)
+            if withdrawal.chat_id == admin:
+                raise OwnMoney
             withdrawal = await self._give_back(
                 tx, withdrawal, OperationStatus.FAILED, "withdrawal-failed", actor=actor, note=note
             )

@@ -23,7 +23,7 @@ SOURCES = {
     language: FluentResource(
         "\n".join(
             file.read_text(encoding="utf-8")
-            for file in sorted((ROOT / "handlers" / "locales").glob(f"{language}*.ftl"))
+            for file in sorted((ROOT / "handlers" / "locales" / language).glob("*.ftl"))
         )
     )
     for language in Language

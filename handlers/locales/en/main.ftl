@@ -1,4 +1,4 @@
-# Every word people see, in English. The same ids and variables stand in ru.ftl.
+# Every word people see, in English. The same ids and variables stand in ru/.
 # Values arrive finished: amounts and times as strings, names already safe for HTML.
 
 # Common parts
@@ -97,14 +97,14 @@ rules =
     1. You must be 18 or older to use this bot.
     2. A bet is a risk of losing money. Do not bet your last or borrowed money.
     3. A deposit is credited when the payment system has confirmed it. An open payment page is not a payment yet.
-    4. Pay with your own card or account.
+    4. Pay with your own card or account, and withdraw to your own.
     5. Records in the history never change and never vanish: a mistake is mended by a new record.
     6. You can ask about a payment at any time: /paysupport.
 welcome = Hello, { $name }! Good to see you. What shall I show?
 menu =
     <b>Main menu</b>
 
-    Balance, deposits and history are one button away.
+    Balance, deposits, withdrawals and history are one button away.
 
 # Money
 
@@ -122,6 +122,7 @@ balance-empty =
 
 history = <b>History</b>
 history-line = { $at } · { movement } · <b>{ $amount }</b> · balance { $after }
+history-line-held = { $at } · { movement } · <b>{ $amount }</b>, set aside before · balance { $after }
 history-empty =
     <b>History</b>
 
@@ -252,14 +253,17 @@ help =
 
     /balance — your money by currency
     /deposit — deposit money
+    /withdraw — withdraw money
     /methods — cards you pay with, and where you are paid
-    /history — every movement of money
+    /history — every movement of money, statistics
+    /export — a report in a file, monthly statements
     /settings — language
     /paysupport — a question about a payment
     /menu — main menu, leaves any step
 
     <b>How money works</b>
     You pay on the payment system's page; the bot never sees your card. We credit once the payment system has confirmed it, exactly once and exactly what arrived. Every movement stays in the history.
+    For a withdrawal the money is set aside at once, and a person sends it, usually within a day.
 
     <b>18+. Bets are a risk of losing money</b>
     Decide beforehand how much you can afford to lose, and never borrow for bets. If it is hard to stop, take a break and talk to somebody close to you or to a doctor.
@@ -271,7 +275,7 @@ paysupport =
     If you paid and the money is not on your balance, press “Check payment” under the link: often the confirmation is only late.
 
     If that does not help, write to a person and send:
-    • the deposit number, if there is one;
+    • the number of the deposit or withdrawal, if there is one;
     • the amount, the date and the time of the payment;
     • how you paid: Stripe or YooKassa;
     • the error code, if the bot showed one.
