@@ -30,7 +30,8 @@ async def the_player(database: Database) -> Player:
 
 
 def lines(message: Message) -> list[str]:
-    return [line.partition(". ")[2] for line in plain(message.text).splitlines() if re.match(r"\d+\. ", line)]
+    """An item's two lines as one: what, then when and the balance."""
+    return [" · ".join(pair) for pair in re.findall(r"^\d+\. (.*)\n(.*)", plain(message.text), re.MULTILINE)]
 
 
 async def test_the_history_is_read_to_its_end_and_back_and_each_line_is_there_once(
@@ -93,7 +94,7 @@ async def test_own_dates_are_typed_and_nonsense_is_asked_again(town: Sandbox, da
     await anna.says(f"{day:%d.%m.%Y}")
     page = await anna.sees("История")
     assert lines(page)
-    assert all(line.startswith(f"{day:%d.%m.%Y}") for line in lines(page))
+    assert all(f" · {day:%d.%m.%Y} " in line for line in lines(page))
     await anna.says(f"{day:%d.%m.%Y}")
     await anna.sees("Я понимаю только команды")  # the question was answered
 

@@ -238,7 +238,7 @@ def test_money_times_and_counts_are_shown_as_people_read_them() -> None:
         after=Money(2_000_00, "USD"),
     )
     assert line.replace("\u00a0", " ") == (
-        "21.11.2026 00:05 · пополнение через Stripe · <b>+1 234.50 USD</b> · баланс 2 000.00 USD"
+        "<b>+1 234.50 USD</b> · пополнение через Stripe\n21.11.2026 00:05 · баланс 2 000.00 USD"
     )
     assert signed(Money(-500, "USD")).replace("\u00a0", " ") == "-5.00 USD"
     assert signed(Money(0, "USD")).replace("\u00a0", " ") == "0.00 USD"

@@ -121,8 +121,12 @@ balance-empty =
     Nothing here yet: there have been no deposits. A wallet opens with the first deposit in its currency.
 
 history = <b>History</b>
-history-line = { $at } · { movement } · <b>{ $amount }</b> · balance { $after }
-history-line-held = { $at } · { movement } · <b>{ $amount }</b>, set aside before · balance { $after }
+history-line =
+    <b>{ $amount }</b> · { movement }
+    { $at } · balance { $after }
+history-line-held =
+    <b>{ $amount }</b>, set aside before · { movement }
+    { $at } · balance { $after }
 history-empty =
     <b>History</b>
 

@@ -98,10 +98,12 @@ history-total = In all: { $more ->
     [1] more than { $count }
    *[0] { $count }
 }
-history-asked = { $at } · { $kind ->
-    [withdrawal] withdrawal
-   *[deposit] deposit via { provider }
-} · <b>{ $amount }</b> · { operation-status }
+history-asked =
+    <b>{ $amount }</b> · { $kind ->
+        [withdrawal] withdrawal
+       *[deposit] deposit via { provider }
+    }
+    { $at } · { operation-status }
 
 story = <b>{ movement }</b>
 story-asked = <b>{ $kind ->

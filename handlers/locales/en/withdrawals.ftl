@@ -220,6 +220,7 @@ bad-address = { $problem ->
    *[shape] That does not look like an address of { $network }. Copy the whole of it from the wallet.
 }
 too-many-methods = You have { $limit } payout details already, no more are possible. Remove some: /methods
+too-many-new-methods = No more than { $limit } payout details can be added in 24 hours: a person checks each of them. Please try again tomorrow.
 method-in-use = Withdrawal No. { $id } goes there. You can remove it when that has ended.
 method-not-verified = A person is still checking these details. I will write when you can withdraw.
 method-rejected = These details were not accepted. /methods says why; add the right ones.
@@ -335,4 +336,5 @@ reference-used = Withdrawal No. { $id } has this payment reference already. Chec
 player-is-frozen = This player's withdrawals are stopped. Lift that in /player first, or reject the withdrawal.
 own-money = This is about your own money: another admin has to decide.
 second-admin-needed = You have agreed already. Another admin is needed: { $missing }.
+another-pays = Admin { $admin } has just opened these details and may be paying. Ask them, or come back in { $minutes } min.
 destination-unreadable = The details cannot be read: their key is not in ENCRYPTION_KEY any more.

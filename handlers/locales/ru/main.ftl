@@ -121,8 +121,12 @@ balance-empty =
     Пока пусто: пополнений ещё не было. Счёт в нужной валюте появится с первым пополнением.
 
 history = <b>История</b>
-history-line = { $at } · { movement } · <b>{ $amount }</b> · баланс { $after }
-history-line-held = { $at } · { movement } · <b>{ $amount }</b>, отложены раньше · баланс { $after }
+history-line =
+    <b>{ $amount }</b> · { movement }
+    { $at } · баланс { $after }
+history-line-held =
+    <b>{ $amount }</b>, отложены раньше · { movement }
+    { $at } · баланс { $after }
 history-empty =
     <b>История</b>
 

@@ -98,10 +98,12 @@ history-total = Всего: { $more ->
     [1] больше { $count }
    *[0] { $count }
 }
-history-asked = { $at } · { $kind ->
-    [withdrawal] вывод
-   *[deposit] пополнение через { provider }
-} · <b>{ $amount }</b> · { operation-status }
+history-asked =
+    <b>{ $amount }</b> · { $kind ->
+        [withdrawal] вывод
+       *[deposit] пополнение через { provider }
+    }
+    { $at } · { operation-status }
 
 story = <b>{ movement }</b>
 story-asked = <b>{ $kind ->
