@@ -119,6 +119,17 @@ async def add(
     return _method(present(row))
 
 
+async def count_added(tx: Tx, player_id: int, period: timedelta) -> int:
+    """How many the player has added in this last while, removed ones among them."""
+    return int(
+        await tx.fetchval(
+            "SELECT count(*) FROM withdrawal_methods WHERE user_id = $1 AND created_at > now() - $2::interval",
+            player_id,
+            period,
+        )
+    )
+
+
 async def sealed(tx: Tx, method_id: int) -> Sealed | None:
     row = await tx.fetchrow(
         "SELECT user_id, destination, fingerprint FROM withdrawal_methods WHERE method_id = $1", method_id

@@ -161,6 +161,21 @@ async def take_note(
     return _returned(row), row["new"]
 
 
+async def superseded(tx: Tx, request_id: UUID, by: int) -> None:
+    """What we asked for under this id is the return that its provider had told of before: only that one is left."""
+    asker = await tx.fetchval(
+        "UPDATE returned_payment SET state = 'undone', provider_state = 'rejected', next_check_at = NULL,"
+        " updated_at = now() WHERE public_id = $1 AND id <> $2 AND provider_ref IS NULL AND state = 'noted'"
+        " RETURNING requested_by",
+        request_id,
+        by,
+    )
+    if asker is not None:
+        await tx.execute(
+            "UPDATE returned_payment SET requested_by = coalesce(requested_by, $2) WHERE id = $1", by, asker
+        )
+
+
 async def says(tx: Tx, returned_id: int, provider_state: str, occurred_at: datetime) -> None:
     """The provider's word has moved on."""
     await tx.execute(
@@ -238,6 +253,17 @@ async def get(tx: Tx, returned_id: int) -> ReturnedPayment | None:
     return None if row is None else _returned(row)
 
 
+async def named(tx: Tx, provider: ProviderName, kind: str, ref: str) -> ReturnedPayment | None:
+    """By its provider's word for it."""
+    row = await tx.fetchrow(
+        f"SELECT {_COLUMNS} FROM returned_payment WHERE provider = $1 AND kind = $2 AND provider_ref = $3",
+        provider,
+        kind,
+        ref,
+    )
+    return None if row is None else _returned(row)
+
+
 async def lock(tx: Tx, returned_id: int) -> ReturnedPayment | None:
     row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM returned_payment WHERE id = $1 FOR UPDATE", returned_id)
     return None if row is None else _returned(row)
@@ -263,6 +289,18 @@ async def going_back(tx: Tx, provider: ProviderName, payment_ref: str) -> int:
         await tx.fetchval(
             "SELECT coalesce(sum(amount_minor), 0) FROM returned_payment"
             " WHERE provider = $1 AND payment_ref = $2 AND state <> 'undone' AND provider_state <> 'inquiry'",
+            provider,
+            payment_ref,
+        )
+    )
+
+
+async def asked_back(tx: Tx, provider: ProviderName, payment_ref: str) -> int:
+    """Minor units of a payment in suspense that refunds asked for, and not answered yet, will take from there."""
+    return int(
+        await tx.fetchval(
+            "SELECT coalesce(sum(amount_minor), 0) FROM returned_payment WHERE provider = $1 AND payment_ref = $2"
+            " AND user_id IS NULL AND state = 'noted' AND provider_state = 'requested'",
             provider,
             payment_ref,
         )

@@ -154,6 +154,19 @@ async def count_queue(tx: Tx) -> int:
     )
 
 
+async def shown_to_another(tx: Tx, operation_id: int, actor: str, period: timedelta) -> str | None:
+    """Which other admin was shown the destination last, if that was in this last while."""
+    found: str | None = await tx.fetchval(
+        "SELECT actor FROM audit_log WHERE entity_type = 'operation' AND entity_id = $1"
+        " AND action = 'destination-shown' AND actor <> $2"
+        " AND created_at > now() - $3::interval ORDER BY log_id DESC LIMIT 1",
+        operation_id,
+        actor,
+        period,
+    )
+    return found
+
+
 async def agree(tx: Tx, operation_id: int, admin_id: int) -> bool:
     """False: this admin has agreed before."""
     return bool(

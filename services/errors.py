@@ -258,6 +258,13 @@ class TooManyMethods(DomainError):
 
 
 @dataclass
+class TooManyNewMethods(DomainError):
+    """Each is looked at by a person, so there is an end to adding and removing: `limit` in 24 hours."""
+
+    limit: int
+
+
+@dataclass
 class MethodInUse(DomainError):
     """An open withdrawal goes there."""
 
@@ -322,6 +329,14 @@ class PlayerIsFrozen(DomainError):
 
 class OwnMoney(DomainError):
     """Nobody decides about what goes to themselves."""
+
+
+@dataclass
+class AnotherPays(DomainError):
+    """An admin opened the destination less than so many minutes ago and may be sending the money."""
+
+    admin: str
+    minutes: int
 
 
 @dataclass

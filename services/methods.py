@@ -21,11 +21,14 @@ from services.errors import (
     OwnMoney,
     RulesNotAccepted,
     TooManyMethods,
+    TooManyNewMethods,
 )
 from services.outbox import Argument, Outbox, argument
 from services.vault import KeyMissing, Vault
 
 ACTIVE_LIMIT = 10
+ADDED_LIMIT = 20
+"""In any 24 hours, removed ones among them: the admins are told of each."""
 LONGEST_NOTE = 250
 PAGE = 8
 
@@ -71,7 +74,7 @@ class Methods:
     async def add(self, player: Player, kind: MethodKind, network: Network | None, text: str) -> WithdrawalMethod:
         """Keeps a destination as typed; the same one again is the same method. It waits for an admin and cools.
 
-        Raises RulesNotAccepted, TooManyMethods, and whatever services.destinations.read refuses.
+        Raises RulesNotAccepted, TooManyMethods, TooManyNewMethods, and whatever services.destinations.read refuses.
         """
         if player.accepted_at is None:
             raise RulesNotAccepted
@@ -85,6 +88,8 @@ class Methods:
             active = await methods.of_player(tx, player.id)
             if len(active) >= ACTIVE_LIMIT:
                 raise TooManyMethods(ACTIVE_LIMIT)
+            if await methods.count_added(tx, player.id, timedelta(hours=24)) >= ADDED_LIMIT:
+                raise TooManyNewMethods(ADDED_LIMIT)
             method = await methods.add(
                 tx,
                 player_id=player.id,

@@ -64,7 +64,7 @@ class Card:
     item: OddItem
     operation: Operation | None
     in_suspense: Money | None
-    """What lies in suspense now; None: nothing ever did."""
+    """What lies in suspense now and was not asked to be sent back; None: nothing ever did."""
     returned: Sequence[ReturnedPayment]
     """Refunds and disputes of the same payment."""
 
@@ -95,7 +95,7 @@ class Reconciliation:
             if item is None:
                 raise NotFound
             operation = await operations.get(tx, item.operation_id) if item.operation_id else None
-            left = await reconciliation.in_suspense(tx, item.provider, item.ref) if item.has_money else None
+            left = await self._left(tx, item)
             return Card(item, operation, left, await returns.of_payment(tx, item.provider, item.ref))
 
     async def credit(self, admin_id: int, item_id: int, player_id: int | None = None) -> Money:
@@ -232,10 +232,18 @@ class Reconciliation:
 
     async def _lock_money(self, tx: Tx, item_id: int) -> tuple[OddItem, Money]:
         item = await self._lock(tx, item_id)
-        amount = await reconciliation.in_suspense(tx, item.provider, item.ref) if item.has_money else None
-        if not amount:
+        amount = await self._left(tx, item)
+        if amount is None or amount.minor <= 0:
             raise NothingThere
         return item, amount
+
+    @staticmethod
+    async def _left(tx: Tx, item: OddItem) -> Money | None:
+        """What can be decided about now: in suspense, and not asked to be sent back. None: nothing ever was."""
+        amount = await reconciliation.in_suspense(tx, item.provider, item.ref) if item.has_money else None
+        if amount is None:
+            return None
+        return amount - Money(await returns.asked_back(tx, item.provider, item.ref), amount.currency)
 
     @staticmethod
     async def _audit(

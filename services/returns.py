@@ -108,6 +108,8 @@ class Returns:
             provider_state=news.state,
             occurred_at=news.occurred_at,
         )
+        if isinstance(news, Refund) and news.request_id not in (None, row.public_id):
+            await returns.superseded(tx, news.request_id, row.id)
         before = None if new else row.provider_state
         if before is None or _RANK[news.state] > _RANK[before]:
             row = replace(row, provider_state=news.state, occurred_at=news.occurred_at)
@@ -311,6 +313,7 @@ class Returns:
     async def ask(self, row: ReturnedPayment) -> ReturnedPayment:
         """Asks the provider for a refund that was written down, and books its answer. Answers how it stands then."""
         order = RefundOrder(row.public_id, row.payment_ref, row.amount, f"Возврат №{row.id} / Refund #{row.id}")
+        answer: Refund | None = None
         try:
             async with asyncio.timeout(PATIENCE):
                 answer = await self.providers[row.provider].refund(order)
@@ -324,7 +327,8 @@ class Returns:
                 await self.apply(tx, replace(answer, request_id=row.public_id), actor=row.requested_by or "timetable")
         self.outbox.wake()
         async with self.database.connection() as tx:
-            return await returns.get(tx, row.id) or row
+            known = await returns.named(tx, row.provider, row.kind, answer.ref) if answer is not None else None
+            return known or await returns.get(tx, row.id) or row
 
     async def give_up(self, admin_id: int, returned_id: int) -> ReturnedPayment:
         """An admin has seen that the provider did not make a refund whose outcome was unknown. Raises NotFound,

@@ -22,6 +22,7 @@ from services.errors import (
     AmountTooLarge,
     AmountTooPrecise,
     AmountTooSmall,
+    AnotherPays,
     BadReference,
     CommentTooLong,
     DailyLimitReached,
@@ -52,6 +53,8 @@ logger = logging.getLogger(__name__)
 USUAL_HOURS = 24
 """What players are told to expect."""
 DAY = timedelta(hours=24)
+# Who opened a destination has this long to pay before another admin is shown it: two would pay it twice.
+PAYING = timedelta(minutes=15)
 # An admin's button is not kept waiting longer; the tick goes on with the same order.
 PATIENCE = 20.0
 # Between two questions about one payout; longer than PATIENCE, so that one process asks at a time.
@@ -357,7 +360,7 @@ class Withdrawals:
     async def destination(self, admin: int, withdrawal_id: int) -> Mapping[str, str]:
         """Where to pay, for the admin who is about to; who looked is kept.
 
-        Raises NotFound, AlreadyDecided unless it is to be sent now, PlayerIsFrozen, DestinationUnreadable.
+        Raises NotFound, AlreadyDecided unless it is to be sent now, PlayerIsFrozen, AnotherPays, DestinationUnreadable.
         """
         actor = self._actor(admin)
         async with self.database.transaction() as tx:
@@ -365,6 +368,9 @@ class Withdrawals:
             if withdrawal.status not in _ON_ITS_WAY:
                 raise AlreadyDecided(withdrawal.status)
             await self._refuse_frozen(tx, withdrawal)
+            other = await withdrawals.shown_to_another(tx, withdrawal.id, actor, PAYING)
+            if other is not None:
+                raise AnotherPays(other.removeprefix("admin:"), int(PAYING.total_seconds() // 60))
             fields = await self.methods.unseal(tx, withdrawal.method_id)
             await audit.write(
                 tx,

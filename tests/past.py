@@ -168,6 +168,10 @@ class Past:
                 for name in ("id", "kind", "currency", "minor", "at", "status", "ended", "comment")
             ),
         )
+        await owner.execute(
+            "INSERT INTO approval (operation_id, admin_id) SELECT number, 900 FROM unnest($1::bigint[]) AS number",
+            [one.id for one in self.asked if (one.kind, one.status) == ("withdrawal", "completed")],
+        )
         told = [
             f"deposit-credited:{one.id}" if one.kind == "deposit" else f"withdrawal-{one.status}:{one.id}"
             for one in self.asked

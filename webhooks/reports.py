@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 DOWNLOADS = 8
 """At the same time: each holds a document on the disk."""
+OF_ONE = 4
+"""Of one player's documents: whoever has a link and reads slowly leaves places to the others."""
 DOWNLOAD_SECONDS = 900.0
 _CHUNK = 1024 * 1024
 # A document is its player's: nobody on the way keeps it, no page shows it, no search finds it.
@@ -31,6 +34,7 @@ _PRIVATE = {
 
 def routes(reports: Reports, speak: Callable[[Language], Words]) -> list[web.RouteDef]:
     places = asyncio.Semaphore(DOWNLOADS)
+    taken = Counter[int]()
 
     def said(status: int, text_id: str) -> web.Response:
         """To somebody of whom no language is known: in all of them."""
@@ -54,14 +58,18 @@ def routes(reports: Reports, speak: Callable[[Language], Words]) -> list[web.Rou
         }
         if request.method == "HEAD":
             return web.Response(headers=headers)
-        if places.locked():
+        if places.locked() or taken[report.player_id] >= OF_ONE:
             return said(503, "link-busy")
-        async with places:
-            try:
-                async with reports.written(report, words, patience=PATIENCE) as document:
-                    return await _send(request, document.path, document.size, headers)
-            except Busy:
-                return said(503, "link-busy")
+        taken[report.player_id] += 1
+        try:
+            async with places, reports.written(report, words, patience=PATIENCE) as document:
+                return await _send(request, document.path, document.size, headers)
+        except Busy:
+            return said(503, "link-busy")
+        finally:
+            taken[report.player_id] -= 1
+            if not taken[report.player_id]:
+                del taken[report.player_id]
 
     return [web.get("/reports/{token}", download, name="report")]
 

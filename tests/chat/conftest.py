@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
 
 from bot.app import run
 from bot.config import load
 from db import proof
-from db.database import Database
 from sandbox import Sandbox
 
 
@@ -45,8 +45,12 @@ async def open_town(database_url: str, **settings: str) -> AsyncIterator[Sandbox
         yield world
         stopping.set()
         await process
-    async with Database.open(database_url) as database, database.transaction() as tx:
-        assert await proof.verify(tx) == []
+    books = await asyncpg.connect(database_url)
+    try:
+        async with books.transaction():
+            assert await proof.verify(books) == []
+    finally:
+        await books.close()
 
 
 @pytest.fixture

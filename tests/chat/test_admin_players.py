@@ -133,7 +133,7 @@ async def test_a_freeze_is_typed_told_and_lifted(office: Sandbox) -> None:
     await olga.presses("Разрешить выводы")
     await anna.sees("снова доступны")
     await olga.sees("Игрок №")
-    again = await olga.taps(Unfreeze(player=1, sure=True).pack())
+    again = await olga.taps(Unfreeze(player=3, sure=True).pack())
     assert again.text
     assert "уже решено" in again.text
 

@@ -14,6 +14,7 @@ from services.errors import (
     MoreThanAvailable,
     NotAChange,
     NotFound,
+    OwnMoney,
     OwnProposal,
     ReasonNeeded,
 )
@@ -298,3 +299,14 @@ async def test_who_is_no_admin_decides_nothing(shop: Shop) -> None:
             await shop.players.dossier(stranger, anna.id)
     assert await shop.adjustments.waiting() == [asked]
     assert await shop.wallets.balances(anna) == []
+
+
+async def test_no_admin_corrects_a_balance_of_their_own(shop: Shop) -> None:
+    boss, other = await shop.player(ADMIN), await shop.player(SECOND_ADMIN)
+    with pytest.raises(OwnMoney):
+        await shop.adjustments.propose(ADMIN, boss.id, Money(1, "USD"), reason="a gift", request_key="own")
+    much = Money(10_000_01, "USD")
+    asked = await shop.adjustments.propose(ADMIN, other.id, much, reason="a gift", request_key="large")
+    with pytest.raises(OwnMoney):
+        await shop.adjustments.agree(SECOND_ADMIN, asked.id)
+    assert (await shop.adjustments.decline(SECOND_ADMIN, asked.id)).status is AdjustmentStatus.DECLINED

@@ -3,8 +3,11 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from db import inbox
 from db.models import ProviderName
+from db.money import Money
 from tests.shop import ADMIN, Shop
 
 
@@ -87,3 +90,69 @@ async def test_old_bodies_are_forgotten_and_their_hashes_kept(shop: Shop) -> Non
     async with shop.database.connection() as tx:
         assert await tx.fetchval("SELECT sum(length(body)) FROM webhook_inbox") == 0
         assert await tx.fetch("SELECT body_sha256 FROM webhook_inbox ORDER BY id") == hashes
+
+
+async def _found(shop: Shop, *breaks: str) -> set[str]:
+    """Which rules notice a break, which is rolled back."""
+    async with shop.database.owner() as owner:
+        transaction = owner.transaction()
+        await transaction.start()
+        try:
+            await owner.execute("SET LOCAL session_replication_role = replica")
+            for one in breaks:
+                await owner.execute(one)
+            return {row["rule"] for row in await owner.fetch("SELECT rule FROM business_verify()")}
+        finally:
+            await transaction.rollback()
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ("DELETE FROM approval", "withdrawal was agreed to and goes to a verified method of its player"),
+        (
+            "UPDATE withdrawal_methods SET verification_status = 'pending', verified_at = NULL",
+            "withdrawal was agreed to and goes to a verified method of its player",
+        ),
+        (
+            "UPDATE withdrawal_methods SET user_id = 999",
+            "withdrawal was agreed to and goes to a verified method of its player",
+        ),
+        (
+            "UPDATE wallet_operations SET amount_minor = 1, received_minor = 1 WHERE operation_type = 'withdrawal'",
+            "I9 withdrawal has its journals",
+        ),
+    ],
+)
+async def test_what_went_out_was_agreed_to_in_full_and_to_where_its_player_is_paid(
+    shop: Shop, change: str, rule: str
+) -> None:
+    await credited(shop)
+    anna = await shop.player()
+    payee = await shop.payee(anna)
+    asked = await shop.withdrawals.request(anna, payee.id, Money(20_00, "USD"), None, request_key="wish")
+    assert await _found(shop) == set()
+    await shop.withdrawals.approve(ADMIN, asked.id)
+    await shop.withdrawals.sent(ADMIN, asked.id, "SEPA-1")
+    assert await _found(shop) == set()
+    assert await _found(shop, change) == {rule}
+
+
+async def test_money_in_suspense_cannot_be_forgotten_and_returns_are_as_large_as_they_say(shop: Shop) -> None:
+    anna = await shop.player()
+    operation = await shop.asks(anna, ProviderName.STRIPE)
+    await shop.receives(ProviderName.STRIPE, await shop.pays(operation, amount=60_00))
+    await shop.works()
+    closed = "UPDATE recon_item SET state = 'resolved', decision = 'closed', resolved_at = now(), resolved_by = 'test'"
+    assert await _found(shop) == set()
+    assert await _found(shop, closed) == {"money in suspense waits for a decision"}
+    assert operation.provider_ref
+    await shop.world.stripe.refund(operation.provider_ref, 20_00, webhook="never")
+    await shop.receives(ProviderName.STRIPE, shop.world.stripe.events(operation.provider_ref))
+    await shop.works()
+    assert await _found(shop, closed) == {"money in suspense waits for a decision"}
+    smaller = "UPDATE returned_payment SET amount_minor = 10, suspended_minor = 10"
+    assert await _found(shop, smaller) == {"returned payment has its journals"}
+    (item,) = (await shop.reconciliation.items()).items
+    await shop.reconciliation.credit(ADMIN, item.id)
+    assert await _found(shop) == set()

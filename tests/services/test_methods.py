@@ -17,8 +17,9 @@ from services.errors import (
     NotFound,
     RulesNotAccepted,
     TooManyMethods,
+    TooManyNewMethods,
 )
-from services.methods import ACTIVE_LIMIT, Methods
+from services.methods import ACTIVE_LIMIT, ADDED_LIMIT, Methods
 from services.vault import Vault
 from tests.shop import ADMIN, SECOND_ADMIN, Shop
 
@@ -252,3 +253,16 @@ async def test_a_new_method_cools(shop: Shop) -> None:
     assert timedelta(hours=23) < method.usable_at - datetime.now(UTC) <= timedelta(hours=24)
     await cold.verify(ADMIN, method.id)
     assert await shop.told(anna.telegram_id) == ["withdrawal-method-verified-later"]
+
+
+async def test_adding_and_removing_ends_before_it_fills_the_admins_chats(shop: Shop) -> None:
+    anna = await shop.player()
+    for number in range(ADDED_LIMIT):
+        method = await shop.methods.add(anna, MethodKind.CARD, None, f"4242 token_{number:05}")
+        await shop.methods.remove(anna, method.id)
+    with pytest.raises(TooManyNewMethods) as refused:
+        await shop.methods.add(anna, MethodKind.CARD, None, "4242 one_too_many")
+    assert refused.value.limit == ADDED_LIMIT
+    async with shop.database.connection() as tx:
+        await tx.execute("UPDATE withdrawal_methods SET created_at = created_at - interval '24 h'")
+    assert (await shop.methods.add(anna, MethodKind.CARD, None, "4242 one_too_many")).is_active

@@ -8,7 +8,7 @@ import pytest
 from db import operations as money_in
 from db.models import Player, Profile, ProviderName
 from db.money import Money
-from services.errors import AlreadyDecided, NobodyFound, NotFound, ReasonNeeded
+from services.errors import AlreadyDecided, NobodyFound, NotFound, OwnMoney, ReasonNeeded
 from services.players import Found
 from tests.shop import ADMIN, SECOND_ADMIN, Shop
 
@@ -229,3 +229,11 @@ async def test_nothing_an_admin_did_can_be_unwritten(shop: Shop) -> None:
         with pytest.raises(Exception, match="only added to"):
             async with shop.database.owner() as owner:
                 await owner.execute(statement)
+
+
+async def test_no_admin_lifts_a_freeze_of_their_own(shop: Shop) -> None:
+    boss = await shop.player(ADMIN)
+    await shop.players.freeze(SECOND_ADMIN, boss.id, "dispute")
+    with pytest.raises(OwnMoney):
+        await shop.players.unfreeze(ADMIN, boss.id)
+    assert (await shop.players.unfreeze(SECOND_ADMIN, boss.id)).player.frozen_at is None

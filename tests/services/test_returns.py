@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,8 @@ from sandbox import Fault
 from sandbox.deliveries import Raw
 from sandbox.stripe import Stripe
 from sandbox.yookassa import YooKassa
-from services.errors import AlreadyDecided, MoneyLiesThere, NotFound, NothingThere, RefundTooLarge
+from services.errors import AlreadyDecided, MoneyLiesThere, NotFound, NothingThere, OwnMoney, RefundTooLarge
+from services.providers import Refund
 from tests.shop import ADMIN, AMOUNTS, SECOND_ADMIN, Shop
 
 BOTH = pytest.mark.parametrize("provider", list(ProviderName))
@@ -595,3 +597,87 @@ async def test_many_returns_of_few_players_never_wait_crosswise(shop: Shop) -> N
     for player in players:
         assert (await shop.wallet(player, "USD")).available == Money(4 * 46_00, "USD")
         assert (await shop.wallet(player, "EUR")).available == Money(4 * 6_00, "EUR")
+
+
+async def test_a_dispute_that_cannot_be_booked_stops_what_goes_out_all_the_same(shop: Shop) -> None:
+    anna = await shop.player()
+    operation = await deposited(shop, anna, STRIPE)
+    assert operation.provider_ref
+    await shop.world.stripe.dispute(operation.provider_ref, 60_00, webhook="never")
+    await hears(shop, operation)
+    assert await available(shop, anna, STRIPE) == 50_00
+    assert await frozen(shop, anna)
+    await shop.players.unfreeze(ADMIN, anna.id)
+    await settled(shop)  # it is looked at again and again, and what an admin has lifted stays lifted
+    assert not await frozen(shop, anna)
+
+
+async def test_no_admin_decides_about_a_debt_or_odd_money_of_their_own(shop: Shop) -> None:
+    boss, anna = await shop.player(ADMIN), await shop.player()
+    operation = await deposited(shop, boss, STRIPE)
+    assert operation.provider_ref
+    await shop.adjustments.propose(SECOND_ADMIN, boss.id, Money(-30_00, "USD"), reason="spent", request_key="spent")
+    await shop.world.stripe.refund(operation.provider_ref, webhook="never")
+    await hears(shop, operation)
+    (row,) = await rows(shop)
+    with pytest.raises(OwnMoney):
+        await shop.returns.forgive(ADMIN, row.id, 30_00)
+    asked = await shop.asks(anna, STRIPE)
+    await shop.receives(STRIPE, await shop.pays(asked, amount=60_00))
+    await shop.works()
+    (item,) = (await shop.reconciliation.items()).items
+    with pytest.raises(OwnMoney):
+        await shop.reconciliation.credit(ADMIN, item.id, boss.id)
+    assert (await shop.returns.forgive(SECOND_ADMIN, row.id, 30_00)).owed.minor == 0
+    assert await shop.reconciliation.credit(SECOND_ADMIN, item.id, boss.id) == Money(60_00, "USD")
+
+
+@BOTH
+async def test_a_refund_of_ours_that_is_heard_of_without_our_name_for_it_is_one_refund(
+    shop: Shop, provider: ProviderName
+) -> None:
+    anna = await shop.player()
+    operation = await deposited(shop, anna, provider)
+    shop.world.faults.add(*REFUNDS[provider], Fault.LOST, times=3)
+    asked = await shop.returns.give_back(ADMIN, operation.id, 10_00, key="once")
+    assert asked.ref is None
+    (made,) = outside(shop, provider).refunds.values()
+    name, made["metadata"] = made["metadata"], {}
+    since = operation.created_at - timedelta(days=1)
+    for news in [news async for news in shop.returns.providers[provider].history(since)]:
+        if isinstance(news, Refund):
+            async with shop.database.transaction() as tx:
+                await shop.returns.apply(tx, news, actor="test")
+    made["metadata"] = name
+    await settled(shop)
+    assert await available(shop, anna, provider) == operation.amount.minor - 10_00
+    assert [(row.state, row.ref is None, row.requested_by) for row in await rows(shop)] == [
+        (ReturnState.UNDONE, True, f"admin:{ADMIN}"),
+        (ReturnState.BOOKED, False, f"admin:{ADMIN}"),
+    ]
+    assert (await shop.returns.give_back(ADMIN, operation.id, 10_00, key="once")).id == asked.id
+    assert (await shop.returns.refundable(operation.id)).maximum.minor == operation.amount.minor - 10_00
+
+
+async def test_what_was_asked_to_be_sent_back_is_not_credited_when_another_refund_fails(shop: Shop) -> None:
+    anna = await shop.player()
+    operation = await shop.asks(anna, STRIPE)
+    await shop.receives(STRIPE, await shop.pays(operation, amount=60_00))
+    await shop.works()
+    assert operation.provider_ref
+    refund = await shop.world.stripe.refund(operation.provider_ref, 20_00, webhook="never", state="pending")
+    await hears(shop, operation)
+    (item,) = (await shop.reconciliation.items()).items
+    shop.world.faults.add(*REFUNDS[STRIPE], Fault.LOST, times=3)
+    assert (await shop.reconciliation.send_back(ADMIN, item.id)).provider_state == "requested"
+    await shop.world.stripe.finish_refund(refund, webhook="never", done=False)
+    failed = await shop.returns.providers[STRIPE].fetch_refund(refund)
+    assert failed is not None
+    async with shop.database.transaction() as tx:
+        await shop.returns.apply(tx, failed, actor="test")
+    assert (await shop.reconciliation.card(item.id)).in_suspense == Money(20_00, "USD")
+    assert await shop.reconciliation.credit(SECOND_ADMIN, item.id) == Money(20_00, "USD")
+    await settled(shop)
+    assert await available(shop, anna, STRIPE) == 20_00
+    assert await account(shop, "suspense:USD") == 0
+    assert not await frozen(shop, anna)

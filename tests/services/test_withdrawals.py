@@ -15,6 +15,7 @@ from services.errors import (
     AlreadyDecided,
     AmountTooLarge,
     AmountTooSmall,
+    AnotherPays,
     BadNote,
     BadReference,
     CommentTooLong,
@@ -405,6 +406,34 @@ async def test_no_admin_decides_about_money_of_their_own(shop: Shop) -> None:
     with pytest.raises(OwnMoney):
         await shop.withdrawals.approve(ADMIN, asked.id)
     assert (await shop.withdrawals.approve(SECOND_ADMIN, asked.id)).status is OperationStatus.SENDING
+    with pytest.raises(OwnMoney):
+        await shop.withdrawals.fail(ADMIN, asked.id, "It never came")
+
+
+async def test_who_is_no_admin_any_more_is_none_of_the_two(shop: Shop) -> None:
+    anna, method = await rich(shop, usd(20_000))
+    asked = await asks(shop, anna, method, usd(20_000))
+    await shop.withdrawals.approve(ADMIN, asked.id)
+    later = replace(shop.withdrawals, outbox=Outbox(shop.database, [SECOND_ADMIN, 902]))
+    assert (await later.approve(SECOND_ADMIN, asked.id)).status is OperationStatus.REVIEW
+    assert (await later.approve(902, asked.id)).status is OperationStatus.SENDING
+
+
+async def test_a_destination_is_shown_to_one_admin_at_a_time(shop: Shop) -> None:
+    _, out = await sending(shop, usd(100))
+    first, second = await asyncio.gather(
+        *(shop.withdrawals.destination(admin, out.id) for admin in (ADMIN, SECOND_ADMIN)), return_exceptions=True
+    )
+    assert sum(isinstance(answer, AnotherPays) for answer in (first, second)) == 1
+    faster, slower = (SECOND_ADMIN, ADMIN) if isinstance(first, AnotherPays) else (ADMIN, SECOND_ADMIN)
+    await shop.withdrawals.destination(faster, out.id)
+    with pytest.raises(AnotherPays) as refused:
+        await shop.withdrawals.destination(slower, out.id)
+    assert refused.value.admin == str(faster)
+    async with shop.database.owner() as owner:
+        await owner.execute("SET session_replication_role = replica")
+        await owner.execute("UPDATE audit_log SET created_at = created_at - interval '15 min'")
+    assert await shop.withdrawals.destination(slower, out.id)
 
 
 async def test_a_reference_is_of_one_payment(shop: Shop) -> None:
@@ -689,6 +718,7 @@ async def test_what_a_crash_left_approved_is_sent_by_the_tick(shop: Shop) -> Non
         await tx.execute(
             "UPDATE wallet_operations SET status = 'approved', next_check_at = now() WHERE status = 'review'"
         )
+        await tx.execute("INSERT INTO approval (operation_id, admin_id) VALUES ($1, $2)", asked.id, ADMIN)
     await shop.withdrawals.resume()
     assert await stands(shop, asked) is OperationStatus.SENDING
     await due(shop)
@@ -703,6 +733,7 @@ async def test_who_is_frozen_after_the_approval_is_not_paid_by_the_tick(shop: Sh
         await tx.execute(
             "UPDATE wallet_operations SET status = 'approved', next_check_at = now() WHERE status = 'review'"
         )
+        await tx.execute("INSERT INTO approval (operation_id, admin_id) VALUES ($1, $2)", asked.id, ADMIN)
     await freeze(shop, anna)
     await due(shop)
     assert (await stands(shop, asked), payer.orders) == (OperationStatus.APPROVED, [])

@@ -5,10 +5,12 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from db.models import Language, ReportFormat
@@ -18,8 +20,9 @@ from services.periods import Period
 from services.reports import Include
 from tests.past import Past
 from tests.shop import MOSCOW, Shop
+from webhooks import reports as documents
 from webhooks.app import create_app
-from webhooks.reports import DOWNLOADS
+from webhooks.reports import DOWNLOADS, OF_ONE
 
 Door = TestClient[Any, Any]
 TEXTS = Texts(timezone=MOSCOW, default=Language.RU)
@@ -140,9 +143,36 @@ async def test_many_get_it_at_the_same_time(shop: Shop, door: Door) -> None:
         async with door.get(link) as answer:
             return answer.status, await answer.read()
 
-    answers = await asyncio.gather(*(get(link) for link in links * 4))
+    answers = await asyncio.gather(*(get(link) for link in links * 2))
     assert {status for status, _ in answers} == {200}
     assert len({data for _, data in answers}) == 2
+
+
+async def test_one_who_reads_slowly_leaves_places_to_the_others(
+    shop: Shop, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hers, ben = await a_link(shop), await shop.player(1002)
+    past = Past(ben, datetime.now(UTC), first_operation=2000)
+    past.deposit(100_00)
+    await past.book(shop.database)
+    report = await shop.reports.request(ben, ReportFormat.CSV, Period(), Include(), request_key="his")
+    slow, send = asyncio.Event(), documents._send
+
+    async def sent(request: web.Request, path: Path, size: int, headers: dict[str, str]) -> web.StreamResponse:
+        if request.path == hers:
+            await slow.wait()
+        return await send(request, path, size, headers)
+
+    monkeypatch.setattr(documents, "_send", sent)
+    greedy = [asyncio.create_task(door.get(hers)) for _ in range(DOWNLOADS)]
+    refused, _ = await asyncio.wait(greedy, timeout=2)
+    assert [one.result().status for one in refused] == [503] * (DOWNLOADS - OF_ONE)
+    async with door.get(f"/reports/{shop.reports.token(report)}") as answer:
+        assert answer.status == 200
+    slow.set()
+    assert {(await one).status for one in greedy} == {200, 503}
+    async with door.get(hers) as answer:
+        assert answer.status == 200
 
 
 async def test_no_link_gets_into_the_log(shop: Shop, door: Door, caplog: pytest.LogCaptureFixture) -> None:
