@@ -1,5 +1,7 @@
 """Corrections by hand: proposed by one admin, posted or declined by the same one or by another."""
 
+from datetime import timedelta
+
 from asyncpg import Record
 
 from db.database import Tx, present
@@ -62,6 +64,18 @@ async def decide(tx: Tx, adjustment_id: int, status: AdjustmentStatus, *, admin:
         admin,
     )
     return _adjustment(present(row))
+
+
+async def posted_since(tx: Tx, player_id: int, currency: str, period: timedelta) -> Money:
+    """How much one admin alone gave and took in this last while, both counted up."""
+    minor = await tx.fetchval(
+        "SELECT coalesce(sum(abs(amount_minor)), 0)::bigint FROM adjustment WHERE user_id = $1 AND currency = $2"
+        " AND status = 'posted' AND decided_by = proposed_by AND decided_at > now() - $3::interval",
+        player_id,
+        currency,
+        period,
+    )
+    return Money(minor, currency)
 
 
 async def waiting(tx: Tx, *, player_id: int | None = None, limit: int) -> list[Adjustment]:

@@ -119,6 +119,26 @@ async def asked_since(tx: Tx, player_id: int, currency: str, period: timedelta) 
     return Money(minor, currency)
 
 
+async def asked_up_to(tx: Tx, withdrawal: Withdrawal, period: timedelta) -> Money:
+    """The sum of this withdrawal and of those that its player asked for in this while before it, in the same currency,
+    which were neither rejected nor failed, and not agreed to by two admins."""
+    minor = await tx.fetchval(
+        """
+        SELECT coalesce(sum(amount_minor), 0)::bigint FROM wallet_operations o
+          WHERE user_id = $1 AND currency = $2 AND operation_type = 'withdrawal' AND operation_id < $3
+            AND status <> ALL($5::operation_status[]) AND created_at > $4::timestamptz - $6::interval
+            AND (SELECT count(*) FROM approval a WHERE a.operation_id = o.operation_id) < 2
+        """,
+        withdrawal.player_id,
+        withdrawal.amount.currency,
+        withdrawal.id,
+        withdrawal.created_at,
+        _ENDED_BADLY,
+        period,
+    )
+    return withdrawal.amount + Money(minor, withdrawal.amount.currency)
+
+
 async def open_of(tx: Tx, player_id: int) -> list[Withdrawal]:
     """What a player waits for, oldest first."""
     rows = await tx.fetch(

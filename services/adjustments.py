@@ -23,7 +23,7 @@ from services.errors import (
     OwnProposal,
 )
 from services.outbox import Outbox, argument
-from services.withdrawals import WithdrawalLimits
+from services.withdrawals import DAY, WithdrawalLimits
 
 SHOWN = 20
 """So many waiting corrections are listed at once, the oldest."""
@@ -74,9 +74,10 @@ class Adjustments:
             raise AmountTooLarge(Money(_LARGEST, currency))
         return amount if sign == "+" else -amount
 
-    def needs_second(self, amount: Money) -> bool:
-        """Whether another admin has to agree to it."""
-        return abs(amount.minor) > self.limits[amount.currency].single_admin.minor
+    async def _needs_second(self, tx: Tx, player_id: int, amount: Money) -> bool:
+        """Whether another admin has to agree. What was corrected in the last day counts too: parts are no way round."""
+        done = await adjustments.posted_since(tx, player_id, amount.currency, DAY)
+        return done.minor + abs(amount.minor) > self.limits[amount.currency].single_admin.minor
 
     async def draft(self, player_id: int, amount: Money, reason: str) -> Draft:
         """Looks whether it can be done, before it is confirmed. Raises NotFound, ReasonNeeded, MoreThanAvailable."""
@@ -85,9 +86,10 @@ class Adjustments:
             if await players.profile(tx, player_id) is None:
                 raise NotFound
             available = await _spendable(tx, player_id, amount.currency)
+            needs_second = await self._needs_second(tx, player_id, amount)
         if (available + amount).minor < 0:
             raise MoreThanAvailable(available)
-        return Draft(why, available, available + amount, self.needs_second(amount))
+        return Draft(why, available, available + amount, needs_second)
 
     async def propose(self, admin: int, player_id: int, amount: Money, *, reason: str, request_key: str) -> Adjustment:
         """Gives (plus) or takes (minus) at once, or above the limit when another admin agrees; once per `request_key`
@@ -114,7 +116,7 @@ class Adjustments:
                 if proposed is None:
                     return _same(await adjustments.wished(tx, key), player, amount, reason)
                 await _write(tx, proposed, admin)
-                if self.needs_second(amount):
+                if await self._needs_second(tx, player.id, amount):
                     await self._enough(tx, proposed)
                     await self._ask_others(tx, proposed, player)
                     result = proposed

@@ -5,21 +5,19 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import assert_never
 
 from db import ledger as accounts
 from db import operations
 from db.database import Database, Tx
 from db.models import OPEN, Language, Operation, OperationStatus, Player, ProviderName
-from db.money import AmountProblem, InvalidAmount, Money
+from db.money import Money
+from services import words
 from services.cards import Cards
 from services.errors import (
     AmountTooLarge,
-    AmountTooPrecise,
     AmountTooSmall,
     CardNotFound,
     DepositNotFound,
-    NotAnAmount,
     ProviderError,
     ProviderRefused,
     ProviderRejected,
@@ -109,20 +107,7 @@ class Deposits:
     def parse(self, name: ProviderName, currency: str, text: str) -> Money:
         """Reads an amount as typed. Raises NotAnAmount, AmountTooPrecise, AmountTooSmall, AmountTooLarge."""
         offer = self.offer(name, currency)
-        try:
-            amount = Money.parse(text, currency)
-        except InvalidAmount as error:
-            match error.problem:
-                case AmountProblem.NOT_A_NUMBER:
-                    raise NotAnAmount(offer.presets[-1]) from error
-                case AmountProblem.TOO_PRECISE:
-                    raise AmountTooPrecise(offer.presets[-1]) from error
-                case AmountProblem.NOT_POSITIVE:
-                    raise AmountTooSmall(offer.minimum) from error
-                case AmountProblem.TOO_LARGE:
-                    raise AmountTooLarge(offer.maximum) from error
-                case _:
-                    assert_never(error.problem)
+        amount = words.amount(text, example=offer.presets[-1], minimum=offer.minimum, maximum=offer.maximum)
         self._check_amount(offer, amount)
         return amount
 

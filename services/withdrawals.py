@@ -13,14 +13,13 @@ from db import audit, methods, players, wallets, withdrawals
 from db.database import Database, Tx
 from db.ledger import Overdraft, WalletNotOpen
 from db.models import OperationStatus, Player, Standing, Verification, Wallet, Withdrawal, WithdrawalMethod
-from db.money import CURRENCIES, AmountProblem, InvalidAmount, Money
+from db.money import CURRENCIES, Money
 from db.outbox import Notice
-from services import ledger
+from services import ledger, words
 from services.destinations import refuse_card_number
 from services.errors import (
     AlreadyDecided,
     AmountTooLarge,
-    AmountTooPrecise,
     AmountTooSmall,
     AnotherPays,
     BadReference,
@@ -31,7 +30,6 @@ from services.errors import (
     MethodNotVerified,
     MethodRejected,
     MethodWrongCurrency,
-    NotAnAmount,
     NotEnoughMoney,
     NotFound,
     OwnMoney,
@@ -190,21 +188,8 @@ class Withdrawals:
 
     def parse(self, quote: Quote, text: str) -> Money:
         """Reads an amount as typed. Raises NotAnAmount, AmountTooPrecise, AmountTooSmall, AmountTooLarge."""
-        currency = quote.minimum.currency
-        try:
-            return Money.parse(text, currency)
-        except InvalidAmount as error:
-            match error.problem:
-                case AmountProblem.NOT_A_NUMBER:
-                    raise NotAnAmount(quote.minimum) from error
-                case AmountProblem.TOO_PRECISE:
-                    raise AmountTooPrecise(quote.minimum) from error
-                case AmountProblem.NOT_POSITIVE:
-                    raise AmountTooSmall(quote.minimum) from error
-                case AmountProblem.TOO_LARGE:
-                    raise AmountTooLarge(self.limits[currency].maximum) from error
-                case _:
-                    assert_never(error.problem)
+        maximum = self.limits[quote.minimum.currency].maximum
+        return words.amount(text, example=quote.minimum, minimum=quote.minimum, maximum=maximum)
 
     async def preview(self, player: Player, method_id: int, amount: Money) -> WithdrawalMethod:
         """The method of a request that would be accepted now. Raises what request() raises."""
@@ -333,8 +318,9 @@ class Withdrawals:
             if withdrawal is None:
                 raise NotFound
             standing = await withdrawals.standing(tx, withdrawal, DAY)
+            needed = await self._needed(tx, withdrawal)
         sharers = await self.methods.sharers(withdrawal.method_id)
-        return Case(withdrawal, standing, self._risks(withdrawal, standing, sharers), self._needed(withdrawal))
+        return Case(withdrawal, standing, self._risks(withdrawal, standing, sharers), needed)
 
     def _risks(self, withdrawal: Withdrawal, standing: Standing, sharers: Sequence[int]) -> list[Risk]:
         asked = withdrawal.created_at
@@ -353,9 +339,10 @@ class Withdrawals:
         }
         return [risk for risk, marked in marks.items() if marked]
 
-    def _needed(self, withdrawal: Withdrawal) -> int:
-        """How many admins have to agree."""
-        return 2 if withdrawal.amount > self.limits[withdrawal.amount.currency].single_admin else 1
+    async def _needed(self, tx: Tx, withdrawal: Withdrawal) -> int:
+        """How many admins have to agree. What was asked for in the day before counts too: parts do not get round it."""
+        asked = await withdrawals.asked_up_to(tx, withdrawal, DAY)
+        return 2 if asked > self.limits[asked.currency].single_admin else 1
 
     async def destination(self, admin: int, withdrawal_id: int) -> Mapping[str, str]:
         """Where to pay, for the admin who is about to; who looked is kept.
@@ -402,7 +389,7 @@ class Withdrawals:
                 raise SecondAdminNeeded(", ".join(map(str, self._others(withdrawal.approvals))) or "—")
             # Who is no admin any more has no say any more.
             agreed = (*(other for other in withdrawal.approvals if other in self.outbox.admins), admin)
-            if len(agreed) < self._needed(withdrawal):
+            if len(agreed) < await self._needed(tx, withdrawal):
                 await self._ask_second(tx, withdrawal, actor, agreed)
                 withdrawal, order = await self._locked(tx, withdrawal.id), None
             else:

@@ -1,8 +1,32 @@
-"""What people type for other people to read."""
+"""What people type, read strictly."""
 
-from services.errors import ReasonNeeded
+from typing import assert_never
+
+from db.money import AmountProblem, InvalidAmount, Money
+from services.errors import AmountTooLarge, AmountTooPrecise, AmountTooSmall, NotAnAmount, ReasonNeeded
 
 REASON_LIMIT = 200
+
+
+def amount(text: str, *, example: Money, minimum: Money, maximum: Money) -> Money:
+    """An amount in the currency of the example; what it must lie between is only told, not checked.
+
+    Raises NotAnAmount, AmountTooPrecise, AmountTooSmall for zero and less, AmountTooLarge for more than can be kept.
+    """
+    try:
+        return Money.parse(text, example.currency)
+    except InvalidAmount as error:
+        match error.problem:
+            case AmountProblem.NOT_A_NUMBER:
+                raise NotAnAmount(example) from error
+            case AmountProblem.TOO_PRECISE:
+                raise AmountTooPrecise(example) from error
+            case AmountProblem.NOT_POSITIVE:
+                raise AmountTooSmall(minimum) from error
+            case AmountProblem.TOO_LARGE:
+                raise AmountTooLarge(maximum) from error
+            case _:
+                assert_never(error.problem)
 
 
 def reason(text: str) -> str:

@@ -40,9 +40,11 @@ async def walked(shop: Shop, player: Player, selection: Selection, limit: int) -
     return down, up
 
 
-async def test_each_of_5000_movements_is_shown_once_in_both_directions_and_with_filters(shop: Shop) -> None:
+async def test_each_of_thousands_of_movements_is_shown_once_in_both_directions_and_with_filters(
+    shop: Shop, many: int
+) -> None:
     anna = await shop.player()
-    await year(anna, 5000, ends=NOW).book(shop.database)
+    await year(anna, many, ends=NOW).book(shop.database)
     ben = await shop.player(1002)
     await replace_first(Past(ben, NOW - timedelta(days=3), first_operation=90_000)).book(shop.database)
     async with shop.database.connection() as tx:

@@ -125,30 +125,28 @@ async def test_random_movements_of_many_at_once_stay_sound(database: Database) -
         assert await ledger.seal(tx, 1000) > 50
 
 
-@pytest.mark.parametrize(
-    ("legs", "refusal"),
-    [
-        ({AVAILABLE: 100}, Malformed),
-        ({}, Malformed),
-        ({AVAILABLE: 100, STRIPE: -99}, NotBalanced),
-        ({AVAILABLE: 0, STRIPE: 0}, NotBalanced),
-        ({AVAILABLE: 100, "provider:stripe:EUR": -100}, NotBalanced),
-        ({AVAILABLE: 100, STRIPE: -50, "provider:stripe:EUR": -50}, NotBalanced),
-        ({AVAILABLE: 100, "provider:nobody:USD": -100}, UnknownAccount),
-        ({"player:1:available:XXX": 100, STRIPE: -100}, UnknownAccount),
-        ({"player:1:pocket:USD": 100, STRIPE: -100}, UnknownAccount),
-        ({"player:1:available:EUR": 100, "provider:stripe:EUR": -100}, WalletNotOpen),
-        ({"player:999:available:USD": 100, STRIPE: -100}, WalletNotOpen),
-        ({AVAILABLE: -1, STRIPE: 1}, Overdraft),
-        ({AVAILABLE: 2**63, STRIPE: -(2**63)}, Malformed),
-    ],
-)
-async def test_a_posting_that_is_wrong_is_refused_and_changes_nothing(
-    database: Database, legs: Mapping[str, int], refusal: type[LedgerRefusal]
-) -> None:
+WRONG: list[tuple[Mapping[str, int], type[LedgerRefusal]]] = [
+    ({AVAILABLE: 100}, Malformed),
+    ({}, Malformed),
+    ({AVAILABLE: 100, STRIPE: -99}, NotBalanced),
+    ({AVAILABLE: 0, STRIPE: 0}, NotBalanced),
+    ({AVAILABLE: 100, "provider:stripe:EUR": -100}, NotBalanced),
+    ({AVAILABLE: 100, STRIPE: -50, "provider:stripe:EUR": -50}, NotBalanced),
+    ({AVAILABLE: 100, "provider:nobody:USD": -100}, UnknownAccount),
+    ({"player:1:available:XXX": 100, STRIPE: -100}, UnknownAccount),
+    ({"player:1:pocket:USD": 100, STRIPE: -100}, UnknownAccount),
+    ({"player:1:available:EUR": 100, "provider:stripe:EUR": -100}, WalletNotOpen),
+    ({"player:999:available:USD": 100, STRIPE: -100}, WalletNotOpen),
+    ({AVAILABLE: -1, STRIPE: 1}, Overdraft),
+    ({AVAILABLE: 2**63, STRIPE: -(2**63)}, Malformed),
+]
+
+
+async def test_a_posting_that_is_wrong_is_refused_and_changes_nothing(database: Database) -> None:
     await open_player(database)
-    with pytest.raises(refusal):
-        await post(database, "key", "deposit", legs)
+    for legs, refusal in WRONG:
+        with pytest.raises(refusal):
+            await post(database, "key", "deposit", legs)
     async with database.connection() as tx:
         assert await tx.fetchval("SELECT count(*) FROM ledger_journal") == 0
     assert (await wallet(database))["seq"] == 0

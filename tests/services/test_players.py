@@ -67,11 +67,11 @@ async def test_a_name_that_changed_hands_shows_everybody_who_had_it(shop: Shop) 
     assert {hit.profile.player.id for hit in await shop.players.find("@winner")} == {first.id, second.id}
 
 
-@pytest.mark.parametrize("query", HOSTILE)
-async def test_whatever_is_typed_finds_nobody_and_breaks_nothing(shop: Shop, query: str) -> None:
+async def test_whatever_is_typed_finds_nobody_and_breaks_nothing(shop: Shop) -> None:
     await named(shop, 70_001, "anna")
-    with pytest.raises(NobodyFound):
-        await shop.players.find(query)
+    for query in HOSTILE:
+        with pytest.raises(NobodyFound):
+            await shop.players.find(query)
 
 
 async def test_a_dossier_shows_money_debts_counts_and_who_looked(shop: Shop) -> None:

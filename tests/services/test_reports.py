@@ -58,9 +58,9 @@ def a_number(text: str) -> Decimal:
     return Decimal(text.replace(" ", "").replace("+", ""))
 
 
-async def test_csv_pdf_statements_balances_and_verify_agree_to_the_cent(shop: Shop) -> None:
+async def test_csv_pdf_statements_balances_and_verify_agree_to_the_cent(shop: Shop, many: int) -> None:
     anna = await shop.player()
-    await year(anna, 5000, ends=NOW - timedelta(minutes=1)).book(shop.database)
+    await year(anna, many, ends=NOW - timedelta(minutes=1)).book(shop.database)
     await shop.statements.schedule(NOW)
     while await shop.bookkeeping.work():
         pass
@@ -75,7 +75,7 @@ async def test_csv_pdf_statements_balances_and_verify_agree_to_the_cent(shop: Sh
                 "SELECT DISTINCT ON (currency) * FROM monthly_statements ORDER BY currency, year DESC, month DESC"
             )
         }
-    assert len(rows) == movements > 5000
+    assert len(rows) == movements > many
     closings = [a_number(found) for found in re.findall(r"Остаток на конец\s+([0-9 ]+\.[0-9]+)", text)]
     for wallet in await shop.wallets.balances(anna):
         currency, balance = wallet.currency, wallet.available.major

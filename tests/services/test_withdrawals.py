@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
@@ -37,11 +38,12 @@ from services.errors import (
     ReferenceUsed,
     RulesNotAccepted,
     SecondAdminNeeded,
+    TemporarilyUnavailable,
 )
 from services.outbox import Outbox
 from services.providers import Payout, PayoutOrder, PayoutState
 from services.vault import Vault
-from services.withdrawals import Risk, WithdrawalLimits, Withdrawals
+from services.withdrawals import DEFAULT_LIMITS, Risk, WithdrawalLimits, Withdrawals
 from tests.shop import ADMIN, SECOND_ADMIN, Shop
 
 
@@ -179,13 +181,13 @@ async def test_fifty_withdrawals_at_once_take_what_there_is_and_no_more(shop: Sh
     anna, method = await rich(shop, usd(1000))
     async with Database.open(database_url) as other, Database.open(database_url) as third:
         doors = [replace(shop.withdrawals, database=database) for database in (shop.database, other, third)]
-        results = await asyncio.gather(
-            *(
-                doors[number % 3].request(anna, method, usd(100), None, request_key=f"wish-{number}")
-                for number in range(50)
-            ),
-            return_exceptions=True,
-        )
+
+        async def presses(number: int) -> Withdrawal:
+            while True:  # on a slow machine a place in the queue of fifty may take longer than a lock is waited for
+                with suppress(TemporarilyUnavailable):
+                    return await doors[number % 3].request(anna, method, usd(100), None, request_key=f"wish-{number}")
+
+        results = await asyncio.gather(*(presses(number) for number in range(50)), return_exceptions=True)
     accepted = [result for result in results if isinstance(result, Withdrawal)]
     assert len(accepted) == 10
     assert sum(isinstance(result, NotEnoughMoney) for result in results) == 40
@@ -768,11 +770,11 @@ async def test_limits_are_of_a_currency_and_can_be_set(shop: Shop) -> None:
     anna, method = await rich(shop, usd(100))
     with pytest.raises(AmountTooLarge):
         await own.request(anna, method, usd(21), None, request_key="a")
-    await own.request(anna, method, usd(20), None, request_key="b")
-    with pytest.raises(DailyLimitReached):
-        await own.request(anna, method, usd(11), None, request_key="c")
-    single = await own.request(anna, method, usd(5), None, request_key="d")
+    single = await own.request(anna, method, usd(5), None, request_key="b")
     assert (await own.case(single.id)).approvals_needed == 1
+    await own.request(anna, method, usd(20), None, request_key="c")
+    with pytest.raises(DailyLimitReached):
+        await own.request(anna, method, usd(6), None, request_key="d")
 
 
 async def test_without_a_second_admin_what_is_large_waits_and_says_so(shop: Shop) -> None:
@@ -791,3 +793,21 @@ async def test_a_lost_key_is_told_to_who_wants_to_pay(shop: Shop) -> None:
     lost = replace(shop.withdrawals, methods=replace(shop.methods, vault=Vault(["another-key-and-only-this-one-left"])))
     with pytest.raises(DestinationUnreadable):
         await lost.destination(ADMIN, out.id)
+
+
+async def test_parts_of_a_large_sum_do_not_get_round_the_second_admin(shop: Shop) -> None:
+    anna = await shop.player()
+    method = await shop.payee(anna)
+    single = DEFAULT_LIMITS["USD"].single_admin
+    await shop.deposited(anna, single + single)
+    parts = [
+        await shop.withdrawals.request(anna, method.id, single, None, request_key=f"part-{number}")
+        for number in range(2)
+    ]
+    first = await shop.withdrawals.approve(ADMIN, parts[0].id)
+    assert first.status is OperationStatus.SENDING
+    second = await shop.withdrawals.approve(ADMIN, parts[1].id)
+    assert second.status is OperationStatus.REVIEW
+    assert (await shop.withdrawals.case(parts[1].id)).approvals_needed == 2
+    second = await shop.withdrawals.approve(SECOND_ADMIN, parts[1].id)
+    assert second.status is OperationStatus.SENDING
