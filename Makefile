@@ -1,5 +1,6 @@
-# make run: the bot. make test: every check. Needs Python 3.11 or newer, and nothing else installed.
-.PHONY: run test check setup clean
+# make run: the bot. make test: every check. make chaos: kill -9 wherever the bot waits, which takes many minutes.
+# Needs Python 3.11 or newer, and nothing else installed.
+.PHONY: run test chaos check setup clean
 .DEFAULT_GOAL := run
 MAKEFLAGS += --no-print-directory
 VENV := .venv
@@ -17,6 +18,10 @@ run: $(CAN_RUN)
 test: $(CAN_TEST)
 	@$(MAKE) check
 	@$(PY) -m pytest
+
+# `make test` kills at some awaits of each flow, this at all of them.
+chaos: $(CAN_TEST)
+	@CHAOS=all $(PY) -m pytest tests/chaos
 
 check: $(CAN_TEST)
 	@$(PY) -m ruff format --check --quiet .

@@ -951,7 +951,7 @@ CREATE TRIGGER report_truncate BEFORE TRUNCATE ON report FOR EACH STATEMENT EXEC
 
 -- A text that a spreadsheet program will not take for a formula, whoever wrote it: https://owasp.org/www-community/attacks/CSV_Injection
 CREATE FUNCTION csv_text(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  RETURN CASE WHEN $1 ~ '^\s*[-=+@＝＋－＠\t\r\n]' THEN '''' || $1 ELSE $1 END;
+  RETURN regexp_replace($1, '(^|;)(\s*[-=+@＝＋－＠\t\r\n])', '\1''\2', 'g');   -- where ; parts cells, each begins anew
 
 -- ==== inbox: what a provider delivered, kept before it is acted on
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from html import escape, unescape
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from fluent.runtime import FluentBundle, FluentResource
 from fluent.runtime.types import FluentType, fluent_number
-from fluent.syntax.ast import Junk
+from fluent.syntax.ast import Junk, Resource
 
 from db.models import Language, PaymentMethod
 from db.money import Money
@@ -82,8 +83,13 @@ def signed(money: Money) -> str:
 def _bundle(language: Language) -> FluentBundle:
     bundle = FluentBundle([language], use_isolating=False)
     for source in sorted((Path(__file__).with_name("locales") / language).glob("*.ftl")):
-        resource = FluentResource(source.read_text(encoding="utf-8"))
-        if junk := [entry for entry in resource.body if isinstance(entry, Junk)]:
-            raise ValueError(f"{language}/{source.name} cannot be read: {junk[0].content}")
-        bundle.add_resource(resource)
+        bundle.add_resource(_resource(source))
     return bundle
+
+
+@cache  # reading them takes longer than everything else at a start
+def _resource(source: Path) -> Resource:
+    resource = FluentResource(source.read_text(encoding="utf-8"))
+    if junk := [entry for entry in resource.body if isinstance(entry, Junk)]:
+        raise ValueError(f"{source.parent.name}/{source.name} cannot be read: {junk[0].content}")
+    return resource

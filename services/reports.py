@@ -243,9 +243,8 @@ class Reports:
 
         Raises Busy when no place gets free within `patience` seconds, and BooksDiffer.
         """
-        folder = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="looseline-report-")
-        try:
-            path = Path(folder.name) / f"report.{report.format}"
+        with tempfile.TemporaryDirectory(prefix="looseline-report-") as folder:  # here, so that no end of us leaves it
+            path = Path(folder) / f"report.{report.format}"
             await self._turn(patience)
             try:
                 if report.format is ReportFormat.CSV:
@@ -255,8 +254,6 @@ class Reports:
             finally:
                 self.renders.release()
             yield Document(path, (await asyncio.to_thread(path.stat)).st_size)
-        finally:
-            await asyncio.to_thread(folder.cleanup)
 
     async def _turn(self, patience: float | None) -> None:
         try:

@@ -22,6 +22,7 @@ from db.embedded import Embedded
 _POSTGRESQL_15 = Path("/usr/lib/postgresql/15/bin")
 _SERVERS = ["embedded"] + (["postgresql15"] if (_POSTGRESQL_15 / "postgres").exists() else [])
 _TEMPLATE = "looseline_template"
+_MANY = 2
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -29,6 +30,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "postgres" in metafunc.fixturenames and Path(__file__).parent / "services" in metafunc.definition.path.parents:
         servers = ["given"] if "TEST_DATABASE_URL" in os.environ else _SERVERS
         metafunc.parametrize("postgres", servers, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test of many cases runs on both servers, but each of its cases only on one of them, in turn."""
+    cases: dict[str, list[object]] = {}
+    turns: dict[pytest.Item, tuple[str, int, int]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "postgres" in item.callspec.indices:
+            indices = dict(item.callspec.indices)
+            server, test = indices.pop("postgres"), item.nodeid.partition("[")[0]
+            known = cases.setdefault(test, [])
+            if indices not in known:
+                known.append(indices)
+            turns[item] = test, known.index(indices), server
+    spared = {
+        item
+        for item, (test, nth, server) in turns.items()
+        if len(cases[test]) >= _MANY and len(_SERVERS) > 1 and server != nth % 2
+    }
+    if spared and "TEST_DATABASE_URL" not in os.environ:
+        config.hook.pytest_deselected(items=list(spared))
+        items[:] = [item for item in items if item not in spared]
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,16 @@
-"""Sees a program at each of its awaits, without a hook in it: to list them, or to kill the process at one."""
+"""Sees a program at each of its awaits, without a hook in it: to list them, or to kill the process at one.
+
+Every kill costs a start of the whole bot, so `make test` kills at some awaits of each flow, spread evenly; CHAOS_OFFSET
+chooses others, and CHAOS=all (`make chaos`) kills at all of them.
+"""
 
 import asyncio
 import dis
 import gc
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -17,6 +22,8 @@ import uvloop
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OURS = tuple(f"{ROOT / floor}{os.sep}" for floor in ("bot", "handlers", "webhooks", "services", "db"))
+SAMPLE = 6
+"""At most so many awaits of one flow are killed at in one run of the whole suite."""
 _COMMON = ("bot/receiver", "bot/middlewares", "bot/workers", "bot/app", "bot/__main__", "handlers/router")
 _KINDS = {0: "", 1: " in", 2: " out"}  # an await, the way into an `async with`, the way out of it
 
@@ -96,6 +103,15 @@ def points(idle: list[Wait], busy: list[Wait], makes_work: Mapping[str, str]) ->
             maker = next((maker for loop, maker in makes_work.items() if place.startswith(loop)), None)
             found[place] = Point(place, next((past for past in reversed(found) if maker and maker in past), None))
     return list(found.values())
+
+
+def chosen(found: Sequence[Point]) -> list[Point]:
+    """Those to be killed at in this run, in their order: every n-th by name."""
+    step = 1 if os.environ.get("CHAOS") == "all" else -(-len(found) // SAMPLE)
+    offset = int(os.environ.get("CHAOS_OFFSET") or 0)
+    names = sorted({point.at for point in found})[offset % step :: step]
+    sys.stdout.write(f"CHAOS_OFFSET={offset} kills at {len(names)} of {len(found)} awaits\n")
+    return [point for point in found if point.at in names]
 
 
 def _has_work(task: int, later: list[Wait], resting: set[str]) -> bool:

@@ -13,8 +13,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import bot.__main__  # noqa: F401
+from db.models import Language
+from handlers.texts import Texts
 from tests.chaos import awaits
 
 
@@ -22,6 +25,7 @@ def main() -> None:
     tests = socket.socket(fileno=int(sys.argv[1]))
     children: set[int] = set()
     del sys.modules["bot.__main__"]  # each child runs it anew
+    Texts(timezone=ZoneInfo("UTC"), default=Language.RU)  # parsed here, for all of them
     gc.freeze()
     while True:
         words, files, _, _ = socket.recv_fds(tests, 1 << 18, 2)

@@ -281,6 +281,11 @@ async def test_nothing_that_anybody_wrote_is_a_formula(shop: Shop, text: str) ->
     assert [row["Комментарий"] for row in rows if row["Код"] == "adjustment"] == ["'" + text]
 
 
+async def test_no_cell_begins_with_a_formula_where_semicolons_part_cells(shop: Shop) -> None:
+    async with shop.database.connection() as tx:
+        assert await tx.fetchval("SELECT csv_text('rent;=1+1; @x;ok')") == "rent;'=1+1;' @x;ok"
+
+
 @pytest.mark.parametrize("name", ["<b>Анна</b> & Ко", "Ольга\nПетрова\x07", "名前 𝒳 🎲", "]]>'\"\\", "א" * 128])
 async def test_any_name_can_stand_in_a_document(shop: Shop, name: str) -> None:
     anna = await shop.players.meet(1001, username=None, name=name, language_code="ru")
