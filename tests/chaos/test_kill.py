@@ -129,8 +129,8 @@ async def killed_everywhere(house: House, flow: Flow, expected: tuple[str, ...],
             assert await findings(books) == [], point
         await time_passes(books)
         process = await house.opens()
-    # A message is put off only if the others were quick.
-    assert [at for at in missed & always if "put_off" not in at] == []
+    # A message is put off only if the others were quick; an answer is waited for twice only if it came in two parts.
+    assert [at for at in missed & always if "put_off" not in at and not at.endswith("streams.py:read")] == []
     async with house.books() as books:
         actors = await books.fetchval(
             "SELECT array_agg(DISTINCT actor) FROM wallet_operations WHERE status = 'completed'"
