@@ -213,7 +213,7 @@ async def in_suspense(tx: Tx, provider: ProviderName, payment_ref: str) -> Money
         """
         SELECT a.currency, e.amount_minor
             + coalesce((SELECT sum(r.amount_minor) FROM ledger_journal k JOIN ledger_entry r ON r.journal_id = k.id
-                WHERE k.idempotency_key = ANY($3) AND r.account_id = e.account_id), 0)
+                WHERE k.idempotency_key >= $3 AND k.idempotency_key < $3 || ';' AND r.account_id = e.account_id), 0)
             - coalesce((SELECT sum(r.suspended_minor) FROM returned_payment r
                 WHERE r.provider = $1 AND r.payment_ref = $2 AND r.state = 'booked'), 0) AS left_minor
           FROM ledger_journal j JOIN ledger_entry e ON e.journal_id = j.id JOIN ledger_account a ON a.id = e.account_id
@@ -221,26 +221,26 @@ async def in_suspense(tx: Tx, provider: ProviderName, payment_ref: str) -> Money
         """,
         provider,
         payment_ref,
-        credit_keys(provider, payment_ref),
+        credit_key(provider, payment_ref),
         f"deposit:{provider}:{payment_ref}",
     )
     return None if row is None else Money(int(row["left_minor"]), row["currency"])
 
 
-def credit_keys(provider: ProviderName, payment_ref: str) -> list[str]:
-    """The ledger's keys under which money of a payment leaves suspense for a player. The first is used but for money
-    that came back to suspense after a credit: a refund of its own that failed."""
-    first = f"suspense:{provider}:{payment_ref}:credit"
-    return [first, *(f"{first}:{number}" for number in range(2, 10))]
+def credit_key(provider: ProviderName, payment_ref: str) -> str:
+    """Begins the ledger's keys under which money of a payment leaves suspense for a player. The first time there is
+    nothing after it; again, when money came back to suspense after a credit, `:2` and so on. `;` comes after `:`, so
+    all of them are from this key up to, but not with, the same with a semicolon."""
+    return f"suspense:{provider}:{payment_ref}:credit"
 
 
 async def next_credit_key(tx: Tx, provider: ProviderName, payment_ref: str) -> tuple[str, bool]:
     """The key for what leaves suspense now, and whether it is the first time."""
-    keys = credit_keys(provider, payment_ref)
-    rows = await tx.fetch("SELECT idempotency_key FROM ledger_journal WHERE idempotency_key = ANY($1)", keys)
-    used = {row["idempotency_key"] for row in rows}
-    key = next(key for key in keys if key not in used)
-    return key, key == keys[0]
+    first = credit_key(provider, payment_ref)
+    used = await tx.fetchval(
+        "SELECT count(*) FROM ledger_journal WHERE idempotency_key >= $1 AND idempotency_key < $1 || ';'", first
+    )
+    return f"{first}:{used + 1}" if used else first, not used
 
 
 async def complete_reviewed(tx: Tx, operation_id: int, received: Money, *, actor: str) -> None:

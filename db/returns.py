@@ -10,7 +10,7 @@ from asyncpg import Record
 from db.database import Tx, present
 from db.models import Language, Page, ProviderName, ReturnedPayment, ReturnState
 from db.money import Money
-from db.reconciliation import credit_keys, oldest_first
+from db.reconciliation import credit_key, oldest_first
 
 _COLUMNS = """\
   id, public_id, kind, provider, provider_ref, payment_ref, operation_id, user_id, currency, amount_minor, state,
@@ -72,8 +72,8 @@ async def holder(tx: Tx, provider: ProviderName, payment_ref: str) -> Holder | N
           FROM ledger_journal j
           JOIN ledger_entry e ON e.journal_id = j.id
           JOIN ledger_account a ON a.id = e.account_id AND a.kind = 'provider'
-          LEFT JOIN LATERAL (SELECT k.user_id FROM ledger_journal k WHERE k.idempotency_key = ANY($4)
-            ORDER BY k.id DESC LIMIT 1) c ON true
+          LEFT JOIN LATERAL (SELECT k.user_id FROM ledger_journal k
+            WHERE k.idempotency_key >= $4 AND k.idempotency_key < $4 || ';' ORDER BY k.id DESC LIMIT 1) c ON true
           LEFT JOIN wallet_operations o ON o.provider = $1 AND o.payment_ref = $2
           LEFT JOIN LATERAL (SELECT r.operation_id FROM recon_item r WHERE r.provider = $1 AND r.provider_ref = $2
             AND r.operation_id IS NOT NULL ORDER BY r.id LIMIT 1) i ON true
@@ -82,7 +82,7 @@ async def holder(tx: Tx, provider: ProviderName, payment_ref: str) -> Holder | N
         provider,
         payment_ref,
         f"deposit:{provider}:{payment_ref}",
-        credit_keys(provider, payment_ref),
+        credit_key(provider, payment_ref),
     )
     if row is None:
         return None

@@ -21,6 +21,7 @@ from services.errors import (
     NotFound,
     OwnMoney,
     OwnProposal,
+    ProposerGone,
 )
 from services.outbox import Outbox, argument
 from services.withdrawals import DAY, WithdrawalLimits
@@ -128,8 +129,8 @@ class Adjustments:
         return result
 
     async def agree(self, admin: int, adjustment_id: int) -> Adjustment:
-        """Posts what another admin proposed. Raises NotFound, OwnProposal, OwnMoney, AlreadyDecided, and
-        MoreThanAvailable or AmountTooLarge, after which it still waits."""
+        """Posts what another admin proposed. Raises NotFound, OwnProposal, ProposerGone, OwnMoney, AlreadyDecided,
+        and MoreThanAvailable or AmountTooLarge, after which it still waits."""
         self.outbox.actor(admin)
         proposed: Adjustment | None = None
         try:
@@ -141,6 +142,8 @@ class Adjustments:
                     return _decided(proposed, AdjustmentStatus.POSTED, admin)
                 if proposed.proposed_by == admin:
                     raise OwnProposal
+                if proposed.proposed_by not in self.outbox.admins:
+                    raise ProposerGone
                 player = await _owner(tx, proposed)
                 if player.telegram_id == admin:
                     raise OwnMoney

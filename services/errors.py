@@ -108,6 +108,10 @@ class OwnProposal(DomainError):
     """A correction this large needs another admin than the one who proposed it."""
 
 
+class ProposerGone(DomainError):
+    """Who proposed a correction is no admin any more, and counts no more."""
+
+
 @dataclass
 class ReasonNeeded(DomainError):
     """Why it is done is kept with it: some words, and not more than `limit` characters."""
@@ -306,10 +310,6 @@ class DailyLimitReached(DomainError):
 
 class CommentTooLong(DomainError):
     """A comment has 1 to 250 characters."""
-
-
-class BadNote(DomainError):
-    """A reason for a player has 1 to 250 characters."""
 
 
 class BadReference(DomainError):

@@ -11,10 +11,10 @@ from db.database import Database, Tx
 from db.methods import Sealed
 from db.models import MethodKind, Network, Player, Verification, WithdrawalMethod
 from db.outbox import Notice
+from services import words
 from services.destinations import Destination, read
 from services.errors import (
     AlreadyDecided,
-    BadNote,
     DestinationUnreadable,
     MethodInUse,
     NotFound,
@@ -29,16 +29,7 @@ from services.vault import KeyMissing, Vault
 ACTIVE_LIMIT = 10
 ADDED_LIMIT = 20
 """In any 24 hours, removed ones among them: the admins are told of each."""
-LONGEST_NOTE = 250
 PAGE = 8
-
-
-def checked_note(text: str) -> str:
-    """An admin's reason, as the player will read it. Raises BadNote."""
-    note = text.strip()
-    if not 1 <= len(note) <= LONGEST_NOTE:
-        raise BadNote
-    return note
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +148,13 @@ class Methods:
         return await self._decide(admin, method_id, Verification.VERIFIED, None)
 
     async def reject(self, admin: int, method_id: int, note: str) -> WithdrawalMethod:
-        """`note` is told to the player. Raises NotFound, AlreadyDecided, OwnMoney, BadNote."""
-        return await self._decide(admin, method_id, Verification.REJECTED, checked_note(note))
+        """`note` is told to the player. Raises NotFound, AlreadyDecided, OwnMoney, ReasonNeeded."""
+        return await self._decide(admin, method_id, Verification.REJECTED, words.reason(note, words.NOTE_LIMIT))
 
     async def _decide(
         self, admin: int, method_id: int, verification: Verification, note: str | None
     ) -> WithdrawalMethod:
-        actor = self._actor(admin)
+        actor = self.outbox.actor(admin)
         async with self.database.transaction() as tx:
             method = await self._to_decide(tx, method_id)
             if method.chat_id == admin:
@@ -205,7 +196,7 @@ class Methods:
 
         Raises NotFound, AlreadyDecided, DestinationUnreadable.
         """
-        actor = self._actor(admin)
+        actor = self.outbox.actor(admin)
         async with self.database.transaction() as tx:
             method = await self._to_decide(tx, method_id)
             fields = await self.unseal(tx, method_id)
@@ -222,12 +213,6 @@ class Methods:
             with suppress(DestinationUnreadable):  # its own still finds what was kept with the same key
                 fingerprints += self.vault.fingerprints(_identity(self._open(sealed)))
             return await methods.sharers(tx, sealed.player_id, fingerprints)
-
-    def _actor(self, admin: int) -> str:
-        """The door is in handlers/admin; whoever got past it is still no admin."""
-        if admin not in self.outbox.admins:
-            raise NotFound
-        return f"admin:{admin}"
 
     @staticmethod
     async def _audit(

@@ -23,10 +23,9 @@ from db.models import (
 from db.money import Money
 from db.outbox import Notice
 from db.reconciliation import Difference, Listed
-from services import ledger
+from services import ledger, words
 from services.errors import (
     AlreadyDecided,
-    BadNote,
     MoneyLiesThere,
     NotFound,
     NothingThere,
@@ -52,6 +51,7 @@ TIMETABLE = "timetable"
 TOTALS = timedelta(days=7)
 RUNS = 6
 PAGE = 6
+LONGEST_NOTE = 500
 _NAMES = UUID("0b1f5f0a-51c7-4d5f-9d36-4f0c2a4a7e57")
 
 Progress = Callable[[int], Awaitable[None]]
@@ -103,7 +103,7 @@ class Reconciliation:
 
         Raises NotFound, AlreadyDecided, OwnMoney, NothingThere (no money, or nobody to give it to).
         """
-        actor = f"admin:{admin_id}"
+        actor = self.outbox.actor(admin_id)
         async with self.database.transaction() as tx:
             _, operation = await self._peek(tx, item_id)
             if player_id is None and operation is not None:
@@ -172,7 +172,7 @@ class Reconciliation:
 
         Raises NotFound, AlreadyDecided, NothingThere, ProviderUnavailable.
         """
-        actor = f"admin:{admin_id}"
+        actor = self.outbox.actor(admin_id)
         async with self.database.transaction() as tx:
             _, operation = await self._peek(tx, item_id)
             if operation is not None:
@@ -196,12 +196,10 @@ class Reconciliation:
     async def close(self, admin_id: int, item_id: int, note: str) -> None:
         """Closes a difference; `note` (1 to 500 characters) says why it is none.
 
-        Raises NotFound, AlreadyDecided, MoneyLiesThere, BadNote.
+        Raises NotFound, AlreadyDecided, MoneyLiesThere, ReasonNeeded.
         """
-        note = " ".join(note.split())
-        if not 1 <= len(note) <= 500:
-            raise BadNote
-        actor = f"admin:{admin_id}"
+        note = words.reason(note, LONGEST_NOTE)
+        actor = self.outbox.actor(admin_id)
         async with self.database.transaction() as tx:
             await self._peek(tx, item_id)
             item = await self._lock(tx, item_id)

@@ -255,6 +255,7 @@ class Returns:
 
         As far as the player has that money now. Raises NotFound, NothingThere, RefundTooLarge, ProviderUnavailable.
         """
+        self.outbox.actor(admin_id)
         public_id = uuid5(_NAMES, f"refund:{operation_id}:{key}")
         async with self.database.transaction() as tx:
             found = await operations.get(tx, operation_id)
@@ -296,6 +297,7 @@ class Returns:
         """Writes down a refund; to be followed by `ask` after the commit. Raises ProviderUnavailable."""
         if provider not in self.providers:
             raise ProviderUnavailable(provider)
+        actor = self.outbox.actor(admin_id)
         row = await returns.request(
             tx,
             public_id=public_id,
@@ -304,10 +306,10 @@ class Returns:
             operation_id=operation_id,
             player_id=player_id,
             amount=amount,
-            requested_by=f"admin:{admin_id}",
+            requested_by=actor,
             next_check=AFTER_REQUEST,
         )
-        await self._audit(tx, row, f"admin:{admin_id}")
+        await self._audit(tx, row, actor)
         return row
 
     async def ask(self, row: ReturnedPayment) -> ReturnedPayment:
@@ -333,13 +335,14 @@ class Returns:
     async def give_up(self, admin_id: int, returned_id: int) -> ReturnedPayment:
         """An admin has seen that the provider did not make a refund whose outcome was unknown. Raises NotFound,
         AlreadyDecided."""
+        actor = self.outbox.actor(admin_id)
         async with self.database.connection() as tx:
             row = await returns.get(tx, returned_id)
         if row is None:
             raise NotFound
         if row.provider_state != "requested" or datetime.now(UTC) - row.created_at < REPEATABLE:
             raise AlreadyDecided(row.provider_state)
-        if not await self._refuse(row, "given up", actor=f"admin:{admin_id}"):
+        if not await self._refuse(row, "given up", actor=actor):
             raise AlreadyDecided("resolved")
         self.outbox.wake()
         return replace(row, state=ReturnState.UNDONE, provider_state="rejected")
@@ -421,29 +424,31 @@ class Returns:
 
         Raises NotFound, AlreadyDecided (it is another one by now), NothingThere.
         """
+        actor = self.outbox.actor(admin_id)
         async with self.database.transaction() as tx:
             row, debtor = await self._debt(tx, returned_id, owed_minor)
             minor = min(row.owed.minor, debtor.available.minor) if debtor else 0
             if debtor is None or not minor:
                 raise NothingThere
-            await ledger.collect(tx, row, debtor.id, minor, actor=f"admin:{admin_id}")
+            await ledger.collect(tx, row, debtor.id, minor, actor=actor)
             await returns.collected(tx, row.id, minor)
             amount = Money(minor, row.amount.currency)
             after = replace(row, owed=row.owed - amount, taken=row.taken + amount)
-            await self._decided(tx, after, debtor, "collected", amount, admin_id, row.owed)
+            await self._decided(tx, after, debtor, "collected", amount, actor, row.owed)
         self.outbox.wake()
         return after
 
     async def forgive(self, admin_id: int, returned_id: int, owed_minor: int) -> ReturnedPayment:
         """We bear the debt. `owed_minor`: the debt that the admin saw. Raises NotFound, AlreadyDecided, OwnMoney."""
+        actor = self.outbox.actor(admin_id)
         async with self.database.transaction() as tx:
             row, debtor = await self._debt(tx, returned_id, owed_minor)
             if debtor is not None and debtor.chat_id == admin_id:
                 raise OwnMoney
-            await ledger.forgive(tx, row, actor=f"admin:{admin_id}")
+            await ledger.forgive(tx, row, actor=actor)
             await returns.forgiven(tx, row.id)
             after = replace(row, owed=Money(0, row.amount.currency), forgiven=row.forgiven + row.owed)
-            await self._decided(tx, after, debtor, "forgiven", row.owed, admin_id, row.owed)
+            await self._decided(tx, after, debtor, "forgiven", row.owed, actor, row.owed)
         self.outbox.wake()
         return after
 
@@ -466,7 +471,7 @@ class Returns:
         debtor: Debtor | None,
         word: str,
         amount: Money,
-        admin_id: int,
+        actor: str,
         owed_before: Money,
     ) -> None:
         if debtor is not None:
@@ -474,7 +479,7 @@ class Returns:
             await self._tell_player(tx, debtor, row, text_id, f":{owed_before.minor}", amount)
         await audit.write(
             tx,
-            actor=f"admin:{admin_id}",
+            actor=actor,
             action="debt",
             status=word,
             user_id=row.player_id,

@@ -41,7 +41,7 @@ from services.errors import (
     RulesNotAccepted,
     SecondAdminNeeded,
 )
-from services.methods import LONGEST_NOTE, Methods, checked_note
+from services.methods import Methods
 from services.outbox import Argument, Outbox, argument
 from services.providers import Payout, PayoutOrder, PayoutProvider, PayoutState
 from services.providers.manual import Manual
@@ -204,7 +204,7 @@ class Withdrawals:
         """A player's comment as typed. Raises CommentTooLong, FullCardNumber."""
         comment = text.strip()
         refuse_card_number(comment)
-        if not 1 <= len(comment) <= LONGEST_NOTE:
+        if not 1 <= len(comment) <= words.NOTE_LIMIT:
             raise CommentTooLong
         return comment
 
@@ -349,7 +349,7 @@ class Withdrawals:
 
         Raises NotFound, AlreadyDecided unless it is to be sent now, PlayerIsFrozen, AnotherPays, DestinationUnreadable.
         """
-        actor = self._actor(admin)
+        actor = self.outbox.actor(admin)
         async with self.database.transaction() as tx:
             withdrawal = await self._locked(tx, withdrawal_id)
             if withdrawal.status not in _ON_ITS_WAY:
@@ -377,7 +377,7 @@ class Withdrawals:
 
         Raises NotFound, AlreadyDecided, OwnMoney, PlayerIsFrozen, SecondAdminNeeded when this admin has agreed before.
         """
-        actor = self._actor(admin)
+        actor = self.outbox.actor(admin)
         async with self.database.transaction() as tx:
             withdrawal = await self._locked(tx, withdrawal_id)
             if withdrawal.status is not OperationStatus.REVIEW:
@@ -426,9 +426,9 @@ class Withdrawals:
     async def reject(self, admin: int, withdrawal_id: int, note: str) -> Withdrawal:
         """Refuses a withdrawal that was not sent: the money is the player's again, who is told why.
 
-        Raises NotFound, AlreadyDecided, BadNote.
+        Raises NotFound, AlreadyDecided, ReasonNeeded.
         """
-        actor, note = self._actor(admin), checked_note(note)
+        actor, note = self.outbox.actor(admin), words.reason(note, words.NOTE_LIMIT)
         async with self.database.transaction() as tx:
             withdrawal = await self._locked(tx, withdrawal_id)
             if withdrawal.status not in (OperationStatus.REVIEW, OperationStatus.APPROVED):
@@ -442,9 +442,9 @@ class Withdrawals:
     async def fail(self, admin: int, withdrawal_id: int, note: str) -> Withdrawal:
         """Says that a payment did not go through: the money is the player's again, who is told why.
 
-        Raises NotFound, AlreadyDecided, OwnMoney, BadNote.
+        Raises NotFound, AlreadyDecided, OwnMoney, ReasonNeeded.
         """
-        actor, note = self._actor(admin), checked_note(note)
+        actor, note = self.outbox.actor(admin), words.reason(note, words.NOTE_LIMIT)
         async with self.database.transaction() as tx:
             withdrawal = await self._locked(tx, withdrawal_id)
             if withdrawal.status not in _ON_ITS_WAY:
@@ -470,7 +470,7 @@ class Withdrawals:
 
         Raises NotFound, AlreadyDecided, BadReference, ReferenceUsed.
         """
-        actor, reference = self._actor(admin), self.reference(reference)
+        actor, reference = self.outbox.actor(admin), self.reference(reference)
         async with self.database.transaction() as tx:
             withdrawal = await self._locked(tx, withdrawal_id)
             if withdrawal.status not in _ON_ITS_WAY:
@@ -478,12 +478,6 @@ class Withdrawals:
             withdrawal = await self._complete(tx, withdrawal, reference, actor=actor)
         self.outbox.wake()
         return withdrawal
-
-    def _actor(self, admin: int) -> str:
-        """The door is in handlers/admin; whoever got past it is still no admin."""
-        if admin not in self.outbox.admins:
-            raise NotFound
-        return f"admin:{admin}"
 
     @staticmethod
     async def _locked(tx: Tx, withdrawal_id: int) -> Withdrawal:

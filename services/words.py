@@ -6,6 +6,8 @@ from db.money import AmountProblem, InvalidAmount, Money
 from services.errors import AmountTooLarge, AmountTooPrecise, AmountTooSmall, NotAnAmount, ReasonNeeded
 
 REASON_LIMIT = 200
+NOTE_LIMIT = 250
+"""Of what a player will read: a text shows no more of a value."""
 
 
 def amount(text: str, *, example: Money, minimum: Money, maximum: Money) -> Money:
@@ -29,10 +31,10 @@ def amount(text: str, *, example: Money, minimum: Money, maximum: Money) -> Mone
                 assert_never(error.problem)
 
 
-def reason(text: str) -> str:
+def reason(text: str, limit: int = REASON_LIMIT) -> str:
     """Why something is done, in one line, without what cannot be seen or stored. Raises ReasonNeeded."""
-    seen = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * REASON_LIMIT])
+    seen = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * limit])
     line = " ".join(seen.split())
-    if not line or len(line) > REASON_LIMIT:
-        raise ReasonNeeded(REASON_LIMIT)
+    if not line or len(line) > limit:
+        raise ReasonNeeded(limit)
     return line

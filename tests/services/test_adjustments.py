@@ -1,6 +1,7 @@
 """Corrections by hand: one admin up to a limit, two above it, each once, and never more than there is."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -16,8 +17,10 @@ from services.errors import (
     NotFound,
     OwnMoney,
     OwnProposal,
+    ProposerGone,
     ReasonNeeded,
 )
+from services.outbox import Outbox
 from services.withdrawals import DEFAULT_LIMITS
 from tests.shop import ADMIN, SECOND_ADMIN, Shop
 
@@ -316,3 +319,13 @@ async def test_parts_of_a_large_correction_do_not_get_round_the_second_admin(sho
     second = await shop.adjustments.propose(ADMIN, anna.id, little, reason="a prize", request_key="second")
     assert second.status is AdjustmentStatus.PROPOSED
     assert (await shop.adjustments.agree(SECOND_ADMIN, second.id)).status is AdjustmentStatus.POSTED
+
+
+async def test_who_is_no_admin_any_more_has_no_say_in_a_correction(shop: Shop) -> None:
+    anna = await shop.player()
+    asked = await corrects(shop, anna, LARGE)
+    own = replace(shop.adjustments, outbox=Outbox(shop.database, [SECOND_ADMIN]))
+    with pytest.raises(ProposerGone):
+        await own.agree(SECOND_ADMIN, asked.id)
+    assert await shop.wallets.balances(anna) == []
+    assert (await own.decline(SECOND_ADMIN, asked.id)).status is AdjustmentStatus.DECLINED

@@ -11,10 +11,10 @@ from db.money import Money
 from services.errors import (
     AlreadyDecided,
     BadIban,
-    BadNote,
     DestinationUnreadable,
     MethodInUse,
     NotFound,
+    ReasonNeeded,
     RulesNotAccepted,
     TooManyMethods,
     TooManyNewMethods,
@@ -162,7 +162,7 @@ async def test_a_rejection_needs_a_reason_that_the_player_can_read(shop: Shop) -
     anna = await shop.player()
     method = await adds(shop, anna)
     for note in ("", "  \n ", "x" * 251):
-        with pytest.raises(BadNote):
+        with pytest.raises(ReasonNeeded):
             await shop.methods.reject(ADMIN, method.id, note)
     rejected = await shop.methods.reject(ADMIN, method.id, " The name is another one. ")
     assert rejected.note == "The name is another one."

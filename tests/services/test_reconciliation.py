@@ -8,7 +8,7 @@ import pytest
 from db.models import OddItem, OperationStatus, ProviderName, Settlement
 from db.money import Money
 from sandbox import Fault
-from services.errors import AlreadyDecided, BadNote, NotFound, ProviderUnavailable
+from services.errors import AlreadyDecided, NotFound, ProviderUnavailable, ReasonNeeded
 from services.reconciliation import Reconciliation
 from tests.services.test_returns import account, available, deposited, hears, outside, rows, settled, stray
 from tests.shop import ADMIN, SECOND_ADMIN, Shop
@@ -187,7 +187,7 @@ async def test_an_amount_that_differs_is_an_item_that_an_admin_closes_with_one_t
     )
     assert item.operation_id == operation.id
     for note in ("", "   ", "x" * 501):
-        with pytest.raises(BadNote):
+        with pytest.raises(ReasonNeeded):
             await shop.reconciliation.close(ADMIN, item.id, note)
     answers = await asyncio.gather(
         *(shop.reconciliation.close(admin, item.id, "seen") for admin in (ADMIN, SECOND_ADMIN)), return_exceptions=True

@@ -17,7 +17,6 @@ from services.errors import (
     AmountTooLarge,
     AmountTooSmall,
     AnotherPays,
-    BadNote,
     BadReference,
     CommentTooLong,
     DailyLimitReached,
@@ -35,6 +34,7 @@ from services.errors import (
     PlayerIsFrozen,
     ProviderRejected,
     ProviderUnknown,
+    ReasonNeeded,
     ReferenceUsed,
     RulesNotAccepted,
     SecondAdminNeeded,
@@ -320,7 +320,7 @@ async def test_a_rejected_withdrawal_comes_back_with_its_reason(shop: Shop) -> N
     anna, method = await rich(shop, usd(100))
     asked = await asks(shop, anna, method, usd(60))
     for note in ("", " ", "x" * 251):
-        with pytest.raises(BadNote):
+        with pytest.raises(ReasonNeeded):
             await shop.withdrawals.reject(ADMIN, asked.id, note)
     rejected = await shop.withdrawals.reject(ADMIN, asked.id, " Please verify your name. ")
     assert (rejected.status, rejected.note) == (OperationStatus.CANCELLED, "Please verify your name.")

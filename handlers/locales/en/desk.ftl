@@ -35,6 +35,7 @@ account-unfrozen = Withdrawals from your account are possible again. Thank you f
 not-a-change = Type the amount with its sign: plus gives to the player, minus takes. For example: +50 or -20,50.
 more-than-available = The player has only { $available } available: no more can be taken.
 own-proposal = You proposed this correction yourself. Another admin has to agree.
+proposer-gone = Whoever proposed this correction is no admin any more. Decline it and propose it anew.
 reason-needed = Type the reason: a word at least, and no more than { $limit } characters.
 nobody-found = Nobody was found. Type a Telegram id, a player number, an @name or an operation number like #71.
 

@@ -330,7 +330,6 @@ admin-method =
 admin-method-in-full = <b>Payout details No. { $id } in full</b>
 admin-method-why = Why are payout details No. { $id } not accepted? The player will read it, up to 250 characters.
 
-bad-note = Type the reason, 1 to 250 characters: the player will read it.
 bad-reference = A payment reference is one line of 3 to 100 characters.
 reference-used = Withdrawal No. { $id } has this payment reference already. Check that it is the right payment.
 player-is-frozen = This player's withdrawals are stopped. Lift that in /player first, or reject the withdrawal.
