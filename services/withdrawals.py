@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -61,7 +60,6 @@ BATCH = 20
 REMIND_AFTER, REMIND_AGAIN = timedelta(hours=4), timedelta(hours=24)
 PAGE = 8
 NEW_ACCOUNT, NEW_METHOD = timedelta(days=7), timedelta(days=3)
-_REFERENCE = re.compile(r"[^\s](?:[^\n\r\t]{1,98})[^\s]")
 _ON_ITS_WAY = (OperationStatus.SENDING, OperationStatus.UNKNOWN)
 
 
@@ -202,7 +200,7 @@ class Withdrawals:
     @staticmethod
     def comment(text: str) -> str:
         """A player's comment as typed. Raises CommentTooLong, FullCardNumber."""
-        comment = text.strip()
+        comment = words.line(text)
         refuse_card_number(comment)
         if not 1 <= len(comment) <= words.NOTE_LIMIT:
             raise CommentTooLong
@@ -461,7 +459,7 @@ class Withdrawals:
     def reference(text: str) -> str:
         """The reference of a payment as typed. Raises BadReference."""
         reference = text.strip()
-        if not _REFERENCE.fullmatch(reference):
+        if not 3 <= len(reference) <= 100 or not reference.isprintable():
             raise BadReference
         return reference
 

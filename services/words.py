@@ -31,10 +31,14 @@ def amount(text: str, *, example: Money, minimum: Money, maximum: Money) -> Mone
                 assert_never(error.problem)
 
 
+def line(text: str) -> str:
+    """What was typed in one line, without what cannot be seen or stored."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
 def reason(text: str, limit: int = REASON_LIMIT) -> str:
-    """Why something is done, in one line, without what cannot be seen or stored. Raises ReasonNeeded."""
-    seen = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * limit])
-    line = " ".join(seen.split())
-    if not line or len(line) > limit:
+    """Why something is done. Raises ReasonNeeded."""
+    why = line(text)
+    if not why or len(why) > limit:
         raise ReasonNeeded(limit)
-    return line
+    return why

@@ -275,6 +275,8 @@ async def test_a_comment_is_short_and_holds_no_card_number(shop: Shop) -> None:
     with pytest.raises(FullCardNumber):
         await asks(shop, anna, method, usd(10), comment="to 4242 4242 4242 4242, please")
     assert await buckets(shop, anna) == (100_00, 0, 0)
+    asked = await asks(shop, anna, method, usd(10), comment="for\x00 rent\nand food")
+    assert asked.comment == "for rent and food"
 
 
 async def test_a_quote_offers_what_would_be_accepted(shop: Shop) -> None:
@@ -441,7 +443,7 @@ async def test_a_destination_is_shown_to_one_admin_at_a_time(shop: Shop) -> None
 async def test_a_reference_is_of_one_payment(shop: Shop) -> None:
     _, first = await sending(shop, usd(100))
     ben, second = await sending(shop, usd(100), 1002)
-    for reference in ("", "ab", "a\nb", "x" * 101):
+    for reference in ("", "ab", "a\nb", "SEPA\x001", "x" * 101):
         with pytest.raises(BadReference):
             await shop.withdrawals.sent(ADMIN, first.id, reference)
     await shop.withdrawals.sent(ADMIN, first.id, "SEPA-1")
