@@ -14,10 +14,35 @@ CREATE TABLE users (
   stripe_customer_id text UNIQUE,                     -- cus_…, made when the first card is to be kept
   frozen_at timestamptz,                              -- nothing goes out: no withdrawal is asked for, approved or sent
   frozen_reason text CHECK (length(frozen_reason) BETWEEN 1 AND 500),
+  news_off_at timestamptz,                            -- wants no broadcasts
+  signals_off_at timestamptz,                         -- wants no signals as messages; they can still be looked up
+  seen_on date,                                       -- the last day of which `activity` has a line
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   CHECK ((frozen_at IS NULL) = (frozen_reason IS NULL)));
 CREATE INDEX users_username ON users (lower(username)) WHERE username IS NOT NULL;
+CREATE INDEX users_created ON users (created_at);
+
+-- Who wrote to the bot on which day, in the time zone of the reports.
+CREATE TABLE activity (
+  day date NOT NULL,
+  user_id bigint NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
+  PRIMARY KEY (day, user_id));
+
+-- Whom the owners let into the admins' rooms, beside those named in the settings, who are owners. Past grants are in audit_log.
+CREATE TABLE staff (
+  telegram_id bigint PRIMARY KEY CHECK (telegram_id > 0),
+  role text NOT NULL CHECK (role IN ('owner', 'cashier', 'support', 'editor')),
+  granted_by bigint NOT NULL,
+  granted_at timestamptz NOT NULL DEFAULT now());
+
+-- What holds for everybody: one row.
+CREATE TABLE house (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  closed_at timestamptz,                              -- maintenance: players are asked to come back later
+  closed_by bigint,
+  CHECK ((closed_at IS NULL) = (closed_by IS NULL)));
+INSERT INTO house DEFAULT VALUES;
 
 -- ==== ledger
 
@@ -957,7 +982,7 @@ CREATE FUNCTION csv_text(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 
 CREATE TABLE webhook_inbox (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  provider text NOT NULL CHECK (provider IN ('stripe', 'yookassa', 'cryptocloud', 'onewin')),
+  provider text NOT NULL CHECK (provider IN ('stripe', 'yookassa', 'cryptocloud') OR provider ~ '^casino:[a-z0-9]{1,20}$'),
   event_id text NOT NULL CHECK (length(event_id) <= 255),
   event_type text NOT NULL,
   payment_ref text,
@@ -976,8 +1001,124 @@ CREATE TABLE webhook_inbox (
   received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   done_at timestamptz,
   UNIQUE (provider, event_id));
+CREATE INDEX webhook_inbox_dead ON webhook_inbox (id) WHERE state = 'dead';
 CREATE INDEX webhook_inbox_bodies ON webhook_inbox (received_at) WHERE body <> '';
 CREATE INDEX webhook_inbox_due ON webhook_inbox (rereads, run_at, id) WHERE state = 'queued';
+
+-- ==== casinos: what their affiliate programmes report of players who came by our links. It is no money of ours: no wallet knows it.
+
+-- A player's own link to a programme. The click id is random and the only thing the programme learns of the player.
+CREATE TABLE casino_click (
+  click_id text COLLATE "C" PRIMARY KEY CHECK (click_id ~ '^[0-9a-f]{16,64}$'),
+  programme text COLLATE "C" NOT NULL CHECK (programme ~ '^[a-z0-9]{1,20}$'),
+  user_id bigint NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (programme, user_id));
+
+-- Whose account at the casino is whose: bound once, never moved.
+CREATE TABLE casino_account (
+  programme text COLLATE "C" NOT NULL CHECK (programme ~ '^[a-z0-9]{1,20}$'),
+  casino_id text COLLATE "C" NOT NULL CHECK (length(casino_id) BETWEEN 1 AND 64),
+  user_id bigint NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
+  bound_by text NOT NULL,                             -- the postback that said so, or an admin
+  bound_at timestamptz NOT NULL DEFAULT now(),
+  win_told_at timestamptz,                            -- the last win the player heard of: one in five minutes
+  PRIMARY KEY (programme, casino_id),
+  UNIQUE (programme, user_id));
+
+-- What happened at the casino, each thing once, however often and under however many words it was reported.
+CREATE TABLE casino_event (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  programme text COLLATE "C" NOT NULL CHECK (programme ~ '^[a-z0-9]{1,20}$'),
+  kind text NOT NULL CHECK (kind IN ('registration', 'deposit', 'withdrawal', 'win', 'unknown')),
+  dedupe_key text COLLATE "C" NOT NULL CHECK (length(dedupe_key) BETWEEN 1 AND 255),
+  weak boolean NOT NULL,                              -- no transaction id: told apart by who, how much and when
+  words text[] NOT NULL,                              -- the event words it was reported under
+  first boolean NOT NULL DEFAULT false,               -- one of them says that it is the player's first deposit
+  casino_id text COLLATE "C",
+  click_id text,                                      -- as it came; not every one is ours
+  user_id bigint REFERENCES users (id) ON DELETE RESTRICT,   -- null: waits for its player
+  amount numeric CHECK (amount > 0 AND amount < 1e15),
+  currency text CHECK (currency ~ '^[A-Z]{3,5}$'),
+  country text,
+  problem text,                                       -- why it is only kept and shown, and counts nowhere
+  occurred_at timestamptz NOT NULL,                   -- by the casino's word, else when it was received
+  received_at timestamptz NOT NULL,
+  linked_at timestamptz,
+  delivery_id bigint REFERENCES webhook_inbox (id),
+  UNIQUE (programme, dedupe_key),
+  CHECK ((user_id IS NULL) = (linked_at IS NULL)),
+  CHECK ((amount IS NULL) = (currency IS NULL)),
+  CHECK (problem IS NOT NULL OR kind = 'registration' OR (kind IN ('deposit', 'withdrawal', 'win') AND amount IS NOT NULL)));
+CREATE INDEX casino_event_player ON casino_event (user_id, id DESC) WHERE user_id IS NOT NULL;
+CREATE INDEX casino_event_waiting ON casino_event (programme, casino_id) WHERE user_id IS NULL;
+CREATE INDEX casino_event_odd ON casino_event (id) WHERE problem IS NOT NULL;
+CREATE INDEX casino_event_kind ON casino_event (kind, occurred_at);
+
+-- Who is in the channel that must be joined before signals open, as Telegram said last.
+CREATE TABLE channel_member (
+  user_id bigint PRIMARY KEY REFERENCES users (id) ON DELETE RESTRICT,
+  member boolean NOT NULL,
+  checked_at timestamptz NOT NULL DEFAULT now());
+
+-- ==== signals: an admin's picks, written down before the start and never changed
+
+CREATE TABLE signal (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  request_key text NOT NULL UNIQUE CHECK (length(request_key) <= 100),
+  event text NOT NULL CHECK (length(event) BETWEEN 3 AND 200),
+  pick text NOT NULL CHECK (length(pick) BETWEEN 1 AND 200),
+  odds numeric(6, 2) NOT NULL CHECK (odds BETWEEN 1.01 AND 1000),
+  starts_at timestamptz NOT NULL,
+  note text CHECK (length(note) BETWEEN 1 AND 500),
+  published_by bigint NOT NULL,
+  published_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  withdrawn_at timestamptz,                           -- the record still counts it
+  withdrawn_by bigint,
+  result text CHECK (result IN ('won', 'lost', 'void')),
+  result_at timestamptz,
+  result_by bigint,
+  CHECK (published_at < starts_at),
+  CHECK ((withdrawn_at IS NULL) = (withdrawn_by IS NULL)),
+  CHECK ((result IS NULL) = (result_at IS NULL) AND (result IS NULL) = (result_by IS NULL)),
+  CHECK (result_at > starts_at));
+CREATE FUNCTION signal_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF (OLD.id, OLD.request_key, OLD.event, OLD.pick, OLD.odds, OLD.starts_at, OLD.note, OLD.published_by, OLD.published_at)
+      IS DISTINCT FROM (NEW.id, NEW.request_key, NEW.event, NEW.pick, NEW.odds, NEW.starts_at, NEW.note, NEW.published_by, NEW.published_at)
+    OR (OLD.withdrawn_at IS NOT NULL AND (OLD.withdrawn_at, OLD.withdrawn_by) IS DISTINCT FROM (NEW.withdrawn_at, NEW.withdrawn_by))
+    OR (OLD.result IS NOT NULL AND (OLD.result, OLD.result_at, OLD.result_by) IS DISTINCT FROM (NEW.result, NEW.result_at, NEW.result_by)) THEN
+    RAISE EXCEPTION 'a published signal is not changed';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER signal_guard BEFORE UPDATE ON signal FOR EACH ROW EXECUTE FUNCTION signal_guard();
+CREATE TRIGGER signal_rows BEFORE DELETE ON signal FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER signal_truncate BEFORE TRUNCATE ON signal FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- ==== broadcasts: one message to many, sent behind everything else
+
+CREATE TABLE broadcast (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  request_key text NOT NULL UNIQUE CHECK (length(request_key) <= 100),
+  text text NOT NULL CHECK (length(text) BETWEEN 1 AND 4096),
+  photo text CHECK (length(photo) <= 255),            -- Telegram's file_id
+  button_text text CHECK (length(button_text) BETWEEN 1 AND 64),
+  button_url text CHECK (length(button_url) <= 500),
+  language text CHECK (language IN ('ru', 'en')),     -- the audience; null: any
+  deposited boolean,                                  -- has, or has never, paid in: here or at a casino
+  inactive_days int CHECK (inactive_days BETWEEN 1 AND 3650),   -- not seen for so long
+  linked boolean,                                     -- has, or has no, account at a casino
+  state text NOT NULL DEFAULT 'sending' CHECK (state IN ('sending', 'paused', 'stopped', 'done')),
+  total int NOT NULL CHECK (total >= 0),              -- how many were counted when it began
+  walked_to bigint NOT NULL DEFAULT 0,                -- players up to this one have their messages in the outbox
+  created_by bigint NOT NULL,
+  message_id bigint,                                  -- the admin's message that shows how far it is
+  created_at timestamptz NOT NULL DEFAULT now(),
+  ended_at timestamptz,
+  CHECK ((button_text IS NULL) = (button_url IS NULL)),
+  CHECK ((ended_at IS NULL) = (state IN ('sending', 'paused'))));
+CREATE INDEX broadcast_open ON broadcast (id) WHERE ended_at IS NULL;
 
 -- ==== outbox: what a person will be told, written in the transaction of the fact it tells
 
@@ -990,7 +1131,8 @@ CREATE TABLE outbox (
   edits bigint,                                       -- the message to change; null: send a new one
   shows_operation bigint REFERENCES wallet_operations (operation_id),   -- the message will show its payment link
   report_id bigint REFERENCES report (report_id),     -- the document to be made and sent; `edits` then shows how far it is
-  priority smallint NOT NULL DEFAULT 5,               -- 0 money, 5 the rest, 9 broadcasts
+  broadcast_id bigint REFERENCES broadcast (id),      -- the message is this one's
+  priority smallint NOT NULL DEFAULT 5,               -- 0 money, 5 the rest, 7 signals, 9 broadcasts
   state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sent', 'dead')),
   attempts int NOT NULL DEFAULT 0,
   lease uuid,
@@ -1002,6 +1144,8 @@ CREATE TABLE outbox (
   tried_at timestamptz,                               -- the first attempt: a day after it a message is given up
   done_at timestamptz);
 CREATE INDEX outbox_due ON outbox (priority, run_at, id) WHERE state = 'queued';
+CREATE INDEX outbox_dead ON outbox (id) WHERE state = 'dead';
+CREATE INDEX outbox_broadcast ON outbox (broadcast_id, state) WHERE broadcast_id IS NOT NULL;
 CREATE INDEX outbox_chat ON outbox (chat_id, priority, id) WHERE state = 'queued';
 
 -- ==== jobs: work that is due once; the key names the period, so a doubled tick adds nothing
@@ -1165,9 +1309,11 @@ DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'lb_app') THEN
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO lb_app;
     GRANT INSERT, UPDATE ON users, payment_methods, withdrawal_methods, wallet_operations, adjustment, returned_payment,
-      provider_transaction, recon_run, recon_item, webhook_inbox, outbox, job TO lb_app;
-    GRANT INSERT ON audit_log, approval, monthly_statements, report TO lb_app;
-    GRANT INSERT, UPDATE, DELETE ON fsm_state TO lb_app;
+      provider_transaction, recon_run, recon_item, webhook_inbox, outbox, job, casino_account, casino_event, channel_member, signal,
+      broadcast TO lb_app;
+    GRANT INSERT ON audit_log, approval, monthly_statements, report, activity, casino_click TO lb_app;
+    GRANT UPDATE ON house TO lb_app;
+    GRANT INSERT, UPDATE, DELETE ON fsm_state, staff TO lb_app;
     GRANT EXECUTE ON FUNCTION business_verify TO lb_app;
   END IF;
 END $$;

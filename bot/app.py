@@ -35,22 +35,28 @@ from sandbox import Sandbox
 from sandbox.chat import application as sandbox_pages
 from services.adjustments import Adjustments
 from services.bookkeeping import Bookkeeping
+from services.broadcasts import Broadcasts
 from services.cards import Cards
+from services.casinos import Casinos
 from services.deposits import Deposits
-from services.errors import TemporarilyUnavailable
+from services.desk import Desk
 from services.health import Health
-from services.inbox import Inbox
+from services.inbox import CASINO, Inbox
+from services.insights import Insights
 from services.methods import Methods
 from services.outbox import Outbox
 from services.payments import Payments
 from services.players import Players
 from services.providers import PaymentProvider
+from services.providers.casino import Programme
 from services.providers.manual import Manual
 from services.providers.stripe import Stripe
 from services.providers.yookassa import Receipt, YooKassa
 from services.reconciliation import Reconciliation
 from services.reports import Reports
 from services.returns import Returns
+from services.signals import Membership, Signals
+from services.staff import Staff, rights
 from services.statements import Statements
 from services.vault import Vault
 from services.wallets import Wallets
@@ -72,6 +78,7 @@ SENDERS = 8
 class Services:
     """Everything a handler may ask for by name."""
 
+    staff: Staff
     players: Players
     wallets: Wallets
     cards: Cards
@@ -86,6 +93,11 @@ class Services:
     outbox: Outbox
     inbox: Inbox
     bookkeeping: Bookkeeping
+    casinos: Casinos
+    signals: Signals
+    broadcasts: Broadcasts
+    insights: Insights
+    desk: Desk
 
 
 @asynccontextmanager
@@ -145,17 +157,31 @@ def build_providers(config: Config, world: Sandbox | None) -> dict[ProviderName,
     return providers
 
 
-def build_services(config: Config, database: Database, providers: Mapping[ProviderName, PaymentProvider]) -> Services:
-    outbox = Outbox(database, sorted(config.admin_ids))
+def build_programmes(config: Config, world: Sandbox | None) -> dict[str, Programme]:
+    """The casinos' programmes by name; in the sandbox its own casino takes the place of one without a token."""
+    return {}
+
+
+def build_services(
+    config: Config,
+    database: Database,
+    providers: Mapping[ProviderName, PaymentProvider],
+    programmes: Mapping[str, Programme],
+    membership: Membership | None,
+) -> Services:
+    staff = Staff(database, sorted(config.admin_ids))
+    outbox = Outbox(database, staff)
     vault = Vault(config.vault_secrets)
     cards = Cards(database, providers)
     returns = Returns(database, outbox, providers)
     payments = Payments(outbox, cards, returns)
-    inbox = Inbox(database, outbox, payments, providers)
+    casinos = Casinos(database, outbox, programmes)
+    inbox = Inbox(database, outbox, payments, providers, casinos)
     methods = Methods(database, outbox, vault, timedelta(hours=config.method_cooling_hours))
     statements = Statements(database, config.timezone)
     return Services(
-        players=Players(database, outbox, config.default_language),
+        staff=staff,
+        players=Players(database, outbox, config.default_language, config.timezone),
         wallets=Wallets(database, config.timezone),
         cards=cards,
         deposits=Deposits(database, outbox, payments, cards, providers),
@@ -169,6 +195,11 @@ def build_services(config: Config, database: Database, providers: Mapping[Provid
         outbox=outbox,
         inbox=inbox,
         bookkeeping=Bookkeeping(database, outbox, inbox, statements),
+        casinos=casinos,
+        signals=Signals(database, outbox, programmes, membership, config.timezone),
+        broadcasts=Broadcasts(database, outbox),
+        insights=Insights(database, outbox, [*providers, *(f"{CASINO}{name}" for name in programmes)], config.timezone),
+        desk=Desk(database, outbox),
     )
 
 
@@ -205,8 +236,9 @@ async def introduce(bot: Bot, dispatcher: Dispatcher, texts: Texts, *, polling: 
         SetMyCommands(commands=commands(texts.translator(language)), language_code=language)
         for language in (None, *Language)
     ]
-    for admin, language in (await _admins_languages(dispatcher)).items():
-        listed = commands(texts.translator(language), for_admins=True)
+    staff: Staff = dispatcher["staff"]
+    for admin, (role, language) in (await staff.languages()).items():
+        listed = commands(texts.translator(language), rights(role))
         methods.append(SetMyCommands(commands=listed, scope=BotCommandScopeChat(chat_id=admin)))
     if polling:
         methods.append(DeleteWebhook())
@@ -218,17 +250,6 @@ async def introduce(bot: Bot, dispatcher: Dispatcher, texts: Texts, *, polling: 
         except TelegramAPIError as error:
             # A menu that is not shown is no reason not to take money.
             logger.warning("Telegram refused", extra={"method": type(method).__name__, "reason": str(error)})
-
-
-async def _admins_languages(dispatcher: Dispatcher) -> Mapping[int, Language | None]:
-    """Every admin by Telegram id, with the language chosen in the chat, if there was one."""
-    players: Players = dispatcher["players"]
-    known: Mapping[int, Language] = {}
-    try:
-        known = await players.languages(dispatcher["admin_ids"])
-    except TemporarilyUnavailable:
-        logger.warning("the admins' languages could not be read")
-    return {admin: known.get(admin) for admin in dispatcher["admin_ids"]}
 
 
 class CannotListen(Exception):
@@ -261,10 +282,11 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
         providers = build_providers(config, world)
         for provider in providers.values():
             stack.push_async_callback(provider.close)
-        services = build_services(config, database, providers)
-        texts = Texts(timezone=config.timezone, default=config.default_language)
+        programmes = build_programmes(config, world)
         bot = build_bot(config, world)
         stack.push_async_callback(bot.session.close)
+        services = build_services(config, database, providers, programmes, None)
+        texts = Texts(timezone=config.timezone, default=config.default_language)
         dispatcher = build_dispatcher(config, database, services, texts)
         polling = config.telegram_mode == "polling"
         given = config.telegram_webhook_secret
@@ -313,6 +335,7 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
         loops = [
             *(drain(inbox.act, stopping, inbox.arrived) for _ in range(INBOX_WORKERS)),
             *(drain(inbox.act_rereading, stopping, inbox.arrived_rereading) for _ in range(REREADING_WORKERS)),
+            drain(inbox.act_on_postbacks, stopping, inbox.arrived_postback),
             *(drain(sender.work, stopping, outbox.added) for _ in range(SENDERS)),
             drain(services.bookkeeping.work, stopping),
         ]
@@ -326,7 +349,7 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
         stack.push_async_callback(_cancel, receive)
         await stopping.wait()
         logger.info("stopping")
-        for waited_for in (inbox.arrived, inbox.arrived_rereading, outbox.added):
+        for waited_for in (inbox.arrived, inbox.arrived_rereading, inbox.arrived_postback, outbox.added):
             waited_for.set()  # whoever waits for work sees at once that there will be none
         await asyncio.gather(runner.cleanup(), _cancel(receive), _finish(tasks))
 

@@ -21,6 +21,7 @@ from bot import logs
 from handlers.screen import Screen
 from handlers.texts import Texts, Translate
 from services.players import Players
+from services.staff import rights
 
 # No person reaches this by hand; a program does, and pays with a pause.
 BURST = 60.0
@@ -155,9 +156,11 @@ class Recognize(BaseMiddleware):
         user: User | None = data.get("event_from_user")
         if user is None or "screen" not in data or not _is_private(data):  # blocking the bot is no visit
             return await handler(event, data)
-        player = data["player"] = await self._players.meet(
+        visit = await self._players.visit(
             user.id, username=user.username, name=user.full_name, language_code=user.language_code
         )
+        player = data["player"] = visit.player
+        data["rights"], data["closed"] = rights(visit.role), visit.closed
         data["t"] = self._texts.translator(player.language)
         with logs.bind(player_id=player.id):
             return await handler(event, data)

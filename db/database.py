@@ -23,7 +23,7 @@ from db.money import CURRENCIES
 logger = logging.getLogger(__name__)
 
 SCHEMA = Path(__file__).resolve().parent.parent / "schema.sql"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APP_ROLE = "lb_app"
 """The login of the program. It may read the ledger and call its functions, and nothing else there."""
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from asyncpg import Record
 
 from db.database import Tx
-from db.models import ProviderName
 
 ATTEMPTS = 12
 
@@ -19,7 +18,8 @@ _COLUMNS = "id, provider, event_id, event_type, payment_ref, body, lease, attemp
 @dataclass(frozen=True, slots=True)
 class Event:
     id: int
-    provider: ProviderName
+    source: str
+    """A payment provider's name, or `casino:` and a programme's."""
     event_id: str
     event_type: str
     payment_ref: str | None
@@ -40,7 +40,7 @@ class Outcome:
 def _event(row: Record) -> Event:
     return Event(
         row["id"],
-        ProviderName(row["provider"]),
+        row["provider"],
         row["event_id"],
         row["event_type"],
         row["payment_ref"],
@@ -53,7 +53,7 @@ def _event(row: Record) -> Event:
 async def store(
     tx: Tx,
     *,
-    provider: ProviderName,
+    source: str,
     event_id: str,
     event_type: str,
     payment_ref: str | None,
@@ -74,7 +74,7 @@ async def store(
               ON CONFLICT (provider, event_id) DO UPDATE SET deliveries = webhook_inbox.deliveries + 1
               RETURNING deliveries = 1
             """,
-            provider,
+            source,
             event_id,
             event_type,
             payment_ref,
@@ -88,21 +88,21 @@ async def store(
     )
 
 
-async def next_events(tx: Tx, providers: Sequence[ProviderName], limit: int) -> list[Event]:
-    """The next events of these providers that can be acted on as they are, locked until this transaction ends."""
+async def next_events(tx: Tx, sources: Sequence[str], limit: int) -> list[Event]:
+    """The next events of these sources that can be acted on as they are, locked until this transaction ends."""
     rows = await tx.fetch(
         f"""
         SELECT {_COLUMNS} FROM webhook_inbox
           WHERE state = 'queued' AND NOT rereads AND run_at <= now() AND provider = ANY($1)
           ORDER BY run_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
-        list(providers),
+        list(sources),
         limit,
     )
     return [_event(row) for row in rows]
 
 
-async def lease_event(tx: Tx, providers: Sequence[ProviderName], duration: timedelta) -> Event | None:
+async def lease_event(tx: Tx, sources: Sequence[str], duration: timedelta) -> Event | None:
     """The next event of these providers that must be re-read at its provider first, ours for `duration`."""
     row = await tx.fetchrow(
         f"""
@@ -112,7 +112,7 @@ async def lease_event(tx: Tx, providers: Sequence[ProviderName], duration: timed
             ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
           RETURNING {_COLUMNS}
         """,
-        list(providers),
+        list(sources),
         duration,
     )
     return None if row is None else _event(row)

@@ -17,6 +17,15 @@ class Language(StrEnum):
     EN = "en"
 
 
+class Role(StrEnum):
+    """Who may do what is in services/staff.py."""
+
+    OWNER = "owner"
+    CASHIER = "cashier"
+    SUPPORT = "support"
+    EDITOR = "editor"
+
+
 class ProviderName(StrEnum):
     STRIPE = "stripe"
     YOOKASSA = "yookassa"
@@ -49,6 +58,17 @@ class Player:
     username: str | None
     frozen_at: datetime | None
     """Since when nothing goes out to this player; None: it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody who writes to the bot, and what holds at this moment."""
+
+    player: Player
+    role: Role | None
+    """What the owners granted; None: nothing."""
+    closed: bool
+    """The house is closed for maintenance."""
 
 
 @dataclass(frozen=True, slots=True)

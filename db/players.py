@@ -1,7 +1,6 @@
 """Players: one row per Telegram account."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from asyncpg import Record
 
@@ -13,6 +12,8 @@ from db.models import (
     Page,
     Player,
     Profile,
+    Role,
+    Visit,
 )
 from db.money import Money
 from db.pages import page
@@ -31,29 +32,42 @@ def _player(row: Record) -> Player:
     )
 
 
-async def meet(tx: Tx, telegram_id: int, username: str | None, name: str, language: Language) -> Player:
+_VISIT = f"""
+    {_COLUMNS}, (SELECT s.role FROM staff s WHERE s.telegram_id = users.telegram_id) AS role,
+    (SELECT h.closed_at IS NOT NULL FROM house h) AS closed
+"""
+
+
+async def visit(tx: Tx, telegram_id: int, username: str | None, name: str, language: Language, today: date) -> Visit:
     """The player behind a Telegram account, made at the first word. Writes only what changed, never the language."""
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS} FROM users WHERE telegram_id = $1 AND username IS NOT DISTINCT FROM $2 AND name = $3"
-        " AND bot_blocked_at IS NULL",
+        f"SELECT {_VISIT} FROM users WHERE telegram_id = $1 AND username IS NOT DISTINCT FROM $2 AND name = $3"
+        " AND seen_on >= $4 AND bot_blocked_at IS NULL",
         telegram_id,
         username,
         name,
+        today,
     )
     if row is None:
         row = await tx.fetchrow(
             f"""
-            INSERT INTO users (telegram_id, username, name, language) VALUES ($1, $2, $3, $4)
+            INSERT INTO users (telegram_id, username, name, language, seen_on) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (telegram_id) DO UPDATE
-              SET username = excluded.username, name = excluded.name, bot_blocked_at = NULL, updated_at = now()
-            RETURNING {_COLUMNS}
+              SET username = excluded.username, name = excluded.name, bot_blocked_at = NULL, updated_at = now(),
+                  seen_on = greatest(users.seen_on, excluded.seen_on)
+            RETURNING {_VISIT}
             """,
             telegram_id,
             username,
             name,
             language,
+            today,
         )
-    return _player(present(row))
+        await tx.execute(
+            "INSERT INTO activity (day, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", today, present(row)["id"]
+        )
+    row = present(row)
+    return Visit(_player(row), None if row["role"] is None else Role(row["role"]), row["closed"])
 
 
 async def accept_rules(tx: Tx, player_id: int) -> Player:
@@ -127,12 +141,6 @@ def _profile(row: Record) -> Profile:
 async def profile(tx: Tx, player_id: int) -> Profile | None:
     row = await tx.fetchrow(f"SELECT {_PROFILE} FROM users WHERE id = $1", player_id)
     return None if row is None else _profile(row)
-
-
-async def languages(tx: Tx, telegram_ids: Sequence[int]) -> dict[int, Language]:
-    """The languages of those among them who are players."""
-    rows = await tx.fetch("SELECT telegram_id, language FROM users WHERE telegram_id = ANY($1)", list(telegram_ids))
-    return {row["telegram_id"]: Language(row["language"]) for row in rows}
 
 
 async def named(tx: Tx, username: str, limit: int) -> list[Profile]:

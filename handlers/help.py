@@ -2,13 +2,14 @@
 
 from aiogram import F, Router
 from aiogram.filters import Command
-from aiogram.types import CallbackQuery, Message, User
+from aiogram.types import CallbackQuery, Message
 
 from handlers import keyboards
 from handlers.admin import router as admin
 from handlers.callbacks import Open, Place
 from handlers.screen import Screen
 from handlers.texts import Translate
+from services.staff import Right
 
 
 def create_router() -> Router:
@@ -20,11 +21,11 @@ def create_router() -> Router:
 
 
 async def explain(
-    event: Message | CallbackQuery, screen: Screen, event_from_user: User, t: Translate, admin_ids: tuple[int, ...]
+    event: Message | CallbackQuery, screen: Screen, t: Translate, rights: frozenset[Right], admin_ids: tuple[int, ...]
 ) -> None:
     text = t("help", admin=_contact(admin_ids))
-    if event_from_user.id in admin_ids:
-        lines = [f"/{command} — {t(f'command-{command}')}" for command in admin.COMMANDS]
+    lines = [f"/{command} — {t(f'command-{command}')}" for command, right in admin.COMMANDS.items() if right in rights]
+    if lines:
         text = "\n".join([text, "", t("admin-help"), *lines])
     await screen.show(text, keyboards.to_menu(t))
 

@@ -28,6 +28,7 @@ from handlers.callbacks import Open
 from handlers.screen import Screen
 from handlers.texts import Translate
 from services.destinations import refuse_bare_card_number
+from services.staff import Right
 
 COMMANDS = (
     *("menu", "balance", "deposit", "withdraw", "methods", "history", "export", "settings", "help", "paysupport"),
@@ -79,9 +80,9 @@ def _create_elsewhere() -> Router:
     return router
 
 
-def commands(t: Translate, *, for_admins: bool = False) -> list[BotCommand]:
-    """What Telegram's own menu lists, in an admin's chat the admins' commands too."""
-    listed = (*COMMANDS, *(admin.COMMANDS if for_admins else ()))
+def commands(t: Translate, rights: frozenset[Right] = frozenset()) -> list[BotCommand]:
+    """What Telegram's own menu lists, in an admin's chat what the role may do too."""
+    listed = (*COMMANDS, *(command for command, right in admin.COMMANDS.items() if right in rights))
     return [BotCommand(command=command, description=t(f"command-{command}")) for command in listed]
 
 

@@ -24,6 +24,7 @@ from services.errors import (
     ProposerGone,
 )
 from services.outbox import Outbox, argument
+from services.staff import Right
 from services.withdrawals import DAY, WithdrawalLimits
 
 SHOWN = 20
@@ -99,7 +100,7 @@ class Adjustments:
         `admin` is a Telegram id. Raises NotFound, OwnMoney, ReasonNeeded, NotAChange, AmountTooLarge,
         MoreThanAvailable, and AlreadyDecided when the key was used for something else.
         """
-        self.outbox.actor(admin)
+        actor = await self.outbox.staff.actor(admin, Right.MONEY)
         reason = words.reason(reason)
         if not amount:
             raise NotAChange(self.limits[amount.currency].minimum)
@@ -122,7 +123,7 @@ class Adjustments:
                     await self._ask_others(tx, proposed, player)
                     result = proposed
                 else:
-                    result = await self._post(tx, proposed, player, admin)
+                    result = await self._post(tx, proposed, player, admin, actor)
         except (Overdraft, Malformed) as error:
             raise await self._refusal(player_id, amount, error) from error
         self.outbox.wake()
@@ -131,7 +132,7 @@ class Adjustments:
     async def agree(self, admin: int, adjustment_id: int) -> Adjustment:
         """Posts what another admin proposed. Raises NotFound, OwnProposal, ProposerGone, OwnMoney, AlreadyDecided,
         and MoreThanAvailable or AmountTooLarge, after which it still waits."""
-        self.outbox.actor(admin)
+        actor = await self.outbox.staff.actor(admin, Right.MONEY)
         proposed: Adjustment | None = None
         try:
             async with self.database.transaction() as tx:
@@ -142,12 +143,12 @@ class Adjustments:
                     return _decided(proposed, AdjustmentStatus.POSTED, admin)
                 if proposed.proposed_by == admin:
                     raise OwnProposal
-                if proposed.proposed_by not in self.outbox.admins:
+                if proposed.proposed_by not in await self.outbox.staff.entitled(tx, Right.MONEY):
                     raise ProposerGone
                 player = await _owner(tx, proposed)
                 if player.telegram_id == admin:
                     raise OwnMoney
-                posted = await self._post(tx, proposed, player, admin)
+                posted = await self._post(tx, proposed, player, admin, actor)
                 await self._answer(tx, posted)
         except (Overdraft, Malformed) as error:
             if proposed is None:
@@ -158,7 +159,7 @@ class Adjustments:
 
     async def decline(self, admin: int, adjustment_id: int) -> Adjustment:
         """Closes a proposal without moving anything; its proposer may do that too. Raises NotFound, AlreadyDecided."""
-        self.outbox.actor(admin)
+        await self.outbox.staff.actor(admin, Right.MONEY)
         async with self.database.transaction() as tx:
             proposed = await adjustments.lock(tx, adjustment_id)
             if proposed is None:
@@ -180,10 +181,10 @@ class Adjustments:
         async with self.database.connection() as tx:
             return await adjustments.count_waiting(tx)
 
-    async def _post(self, tx: Tx, proposed: Adjustment, player: Player, admin: int) -> Adjustment:
+    async def _post(self, tx: Tx, proposed: Adjustment, player: Player, admin: int, actor: str) -> Adjustment:
         """Moves the money, and tells the player. The player's row is locked."""
         await accounts.open_wallet(tx, proposed.player_id, proposed.amount.currency)
-        await ledger.adjustment(tx, proposed, actor=self.outbox.actor(admin))
+        await ledger.adjustment(tx, proposed, actor=actor)
         posted = await adjustments.decide(tx, proposed.id, AdjustmentStatus.POSTED, admin=admin)
         await _write(tx, posted, admin)
         await self.outbox.tell(
@@ -220,7 +221,7 @@ class Adjustments:
                     note=proposed.reason,
                     admin=proposed.proposed_by,
                 )
-                for admin in self.outbox.admins
+                for admin in await self.outbox.staff.entitled(tx, Right.MONEY)
                 if admin != proposed.proposed_by
             ),
         )

@@ -9,6 +9,7 @@ from db.database import Database, Tx
 from db.ledger import Finding, Head
 from services.inbox import Inbox
 from services.outbox import Outbox
+from services.staff import Right
 from services.statements import Statements
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,12 @@ class Bookkeeping:
             async with self.database.transaction() as tx:
                 if await jobs.put_off(tx, job.id, type(error).__name__):
                     await self.outbox.tell_admins(
-                        tx, f"admin-dead-job:{job.key}", "admin-dead-job", job=job.key, error=type(error).__name__
+                        tx,
+                        Right.MONEY,
+                        f"admin-dead-job:{job.key}",
+                        "admin-dead-job",
+                        job=job.key,
+                        error=type(error).__name__,
                     )
         self.outbox.wake()
         return True
@@ -72,7 +78,9 @@ class Bookkeeping:
         for finding in findings:
             logger.error("the books do not verify", extra={"rule": finding.rule, "detail": finding.detail})
         if findings:
-            await self.outbox.tell_admins(tx, f"admin-verify-failed:{key}", "admin-verify-failed", count=len(findings))
+            await self.outbox.tell_admins(
+                tx, Right.MONEY, f"admin-verify-failed:{key}", "admin-verify-failed", count=len(findings)
+            )
 
     async def _anchor(self, tx: Tx, key: str) -> None:
         """The head of the chain leaves the database: who rewrites everything in it cannot rewrite a chat."""
@@ -86,6 +94,7 @@ class Bookkeeping:
         )
         await self.outbox.tell_admins(
             tx,
+            Right.MONEY,
             f"admin-ledger-head:{key}",
             "admin-ledger-head",
             seq=head.seq,

@@ -75,6 +75,13 @@ class PlayerFrozen(DomainError):
     """Nothing goes out to this player until an admin lifts the freeze."""
 
 
+@dataclass
+class NotAllowed(DomainError):
+    """The admin's role has not got the right."""
+
+    role: str
+
+
 class NotFound(DomainError):
     """There is no such thing (any more), or it is somebody else's: the answer is the same."""
 

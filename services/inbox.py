@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
@@ -13,6 +13,7 @@ from db import audit, inbox, operations, payment_methods, returns
 from db.database import Database, Tx
 from db.inbox import Event, Outcome
 from db.models import ProviderName
+from services.casinos import Casinos
 from services.errors import (
     DeliveryRejected,
     DoorClosed,
@@ -22,7 +23,18 @@ from services.errors import (
 )
 from services.outbox import Outbox
 from services.payments import Payments
-from services.providers import CardChange, Concern, Delivery, Dispute, News, Payment, PaymentProvider, Refund
+from services.providers import (
+    CardChange,
+    Concern,
+    Delivery,
+    Dispute,
+    News,
+    Payment,
+    PaymentProvider,
+    Refund,
+    Verified,
+)
+from services.staff import Right
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +46,8 @@ SAMPLE_SECONDS = 60.0
 # As long as YooKassa itself would repeat: an outage of the provider's is no reason to give an event up.
 PATIENCE = timedelta(days=1)
 BATCH = 16
+CASINO = "casino:"
+"""Begins a programme's name among the sources of deliveries."""
 NOBODY = (-1, "", 0)
 
 
@@ -47,10 +61,13 @@ class Inbox:
     outbox: Outbox
     payments: Payments
     providers: Mapping[ProviderName, PaymentProvider]
+    casinos: Casinos
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     """Set after a commit that stored something new: the workers of `act` need not wait for their next poll."""
     arrived_rereading: asyncio.Event = field(default_factory=asyncio.Event)
     """The same for `act_rereading`."""
+    arrived_postback: asyncio.Event = field(default_factory=asyncio.Event)
+    """The same for `act_on_postbacks`."""
     _sampled: dict[tuple[str, str], float] = field(default_factory=dict)
 
     async def accept(
@@ -64,32 +81,49 @@ class Inbox:
         if provider is None:
             raise DoorClosed(name)
         delivery = Delivery(body, headers, remote, received_at=datetime.now(UTC))
+        verified = await self._verified(name, provider.verify, delivery)
+        asks = verified.concern is Concern.ASK
+        await self._store(name, verified, delivery, self.arrived_rereading if asks else self.arrived)
+
+    async def accept_postback(self, programme: str, delivery: Delivery) -> None:
+        """The same for what a casino's programme (`1win`) reports."""
+        casino = self.casinos.programmes.get(programme)
+        if casino is None:
+            raise DoorClosed(programme)
+        source = f"{CASINO}{programme}"
+        await self._store(
+            source, await self._verified(source, casino.verify, delivery), delivery, self.arrived_postback
+        )
+
+    async def _verified(self, source: str, verify: Callable[[Delivery], Verified], delivery: Delivery) -> Verified:
         try:
-            verified = provider.verify(delivery)
+            return verify(delivery)
         except DeliveryRejected as error:
-            await self._sample(provider, delivery, error)
+            await self._sample(source, delivery, error)
             raise
-        asks, concerns_us = verified.concern is Concern.ASK, verified.concern is not Concern.NONE
+
+    async def _store(self, source: str, verified: Verified, delivery: Delivery, arrived: asyncio.Event) -> None:
+        concerns_us = verified.concern is not Concern.NONE
         async with self.database.connection() as tx:
             new = await inbox.store(
                 tx,
-                provider=provider.name,
+                source=source,
                 event_id=verified.event_id,
                 event_type=verified.event_type,
                 payment_ref=verified.payment_ref,
-                rereads=asks,
+                rereads=verified.concern is Concern.ASK,
                 concerns_us=concerns_us,
                 headers={name: value for name, value in delivery.headers.items() if name in KEPT_HEADERS},
-                body=delivery.body,
+                body=delivery.body if verified.kept is None else verified.kept,
                 remote=delivery.remote,
                 verified_by=verified.verified_by,
             )
         if new and concerns_us:
-            (self.arrived_rereading if asks else self.arrived).set()
+            arrived.set()
 
-    async def _sample(self, provider: PaymentProvider, delivery: Delivery, error: DeliveryRejected) -> None:
+    async def _sample(self, source: str, delivery: Delivery, error: DeliveryRejected) -> None:
         """Anybody can send rubbish, so only one example a minute of each kind is kept, and never its body."""
-        kind = (provider.name, error.reason)
+        kind = (source, error.reason)
         now = time.monotonic()
         if now - self._sampled.get(kind, -SAMPLE_SECONDS) < SAMPLE_SECONDS:
             return
@@ -98,7 +132,7 @@ class Inbox:
             async with self.database.connection() as tx:
                 await audit.write(
                     tx,
-                    actor=f"webhook:{provider.name}",
+                    actor=f"webhook:{source}",
                     action="delivery",
                     status="rejected",
                     remote=delivery.remote,
@@ -106,34 +140,51 @@ class Inbox:
                     details={"reason": error.reason, "bytes": len(delivery.body)},
                 )
         except TemporarilyUnavailable:
-            logger.warning("rejected delivery could not be noted", extra={"provider": provider.name})
+            logger.warning("rejected delivery could not be noted", extra={"source": source})
 
     async def act(self, batch: int = BATCH) -> bool:
         """Acts on due events that are believed as they are, several in one transaction: found, booked, told, done.
 
         False: none due. When one of several fails, nothing of them has happened, and they are taken singly.
         """
+        return await self._act(self._act_on_payments, batch)
+
+    async def act_on_postbacks(self, batch: int = BATCH) -> bool:
+        """The same for what casinos report."""
+        return await self._act(self._act_on_postbacks, batch)
+
+    async def _act(self, work: Callable[[Tx, int, list[Event]], Awaitable[None]], batch: int) -> bool:
         events: list[Event] = []
         try:
             async with self.database.transaction() as tx:
-                events = await inbox.next_events(tx, list(self.providers), batch)
-                if not events:
-                    return False
-                ordered = await self._in_order(tx, events)
-                outcomes = [await self._act_on(tx, event, news) for event, news in ordered]
-                await inbox.finish(tx, outcomes)
+                await work(tx, batch, events)
         except Exception as error:
             if len(events) > 1:
-                return await self.act(1)
+                return await self._act(work, 1)
             if not events or isinstance(error, TemporarilyUnavailable):
                 raise
             await self._put_off(events[0], error)
-        self.outbox.wake()
-        return True
+        if events:
+            self.outbox.wake()
+        return bool(events)
+
+    async def _act_on_payments(self, tx: Tx, batch: int, events: list[Event]) -> None:
+        """Fills `events` with what it takes, so that it is known also when this fails."""
+        events.extend(await inbox.next_events(tx, list(self.providers), batch))
+        ordered = await self._in_order(tx, events)
+        await inbox.finish(tx, [await self._act_on(tx, event, news) for event, news in ordered])
+
+    async def _act_on_postbacks(self, tx: Tx, batch: int, events: list[Event]) -> None:
+        await self.casinos.take_turn(tx)
+        events.extend(await inbox.next_events(tx, [f"{CASINO}{name}" for name in self.casinos.programmes], batch))
+        for event in events:
+            programme = self.casinos.programmes[event.source.removeprefix(CASINO)]
+            await self.casinos.apply(tx, programme.read(event.body), delivery_id=event.id)
+        await inbox.finish(tx, [Outcome(event.id, ignored=False) for event in events])
 
     async def _in_order(self, tx: Tx, events: Sequence[Event]) -> list[tuple[Event, News | None]]:
         """Events with what they say, in the order in which every worker takes players and their wallets."""
-        read = [(event, self.providers[event.provider].read(event.body)) for event in events]
+        read = [(event, self.providers[ProviderName(event.source)].read(event.body)) for event in events]
         if len(read) == 1:
             return read
         taken_back = [
@@ -160,7 +211,7 @@ class Inbox:
                 case Payment(order_id=UUID() as order):
                     return places.get(order, NOBODY)
                 case Refund(payment_ref=str() as ref) | Dispute(payment_ref=str() as ref):
-                    return places[pair[0].provider, ref]
+                    return places[ProviderName(pair[0].source), ref]
                 case _:
                     return NOBODY
 
@@ -174,7 +225,7 @@ class Inbox:
         if event is None:
             return False
         try:
-            news = await self.providers[event.provider].look(event.body)
+            news = await self.providers[ProviderName(event.source)].look(event.body)
             # Each in a transaction of its own, so that none holds locks that another one comes to in another order.
             for item in news[:-1]:
                 async with self.database.transaction() as tx:
@@ -195,7 +246,7 @@ class Inbox:
     async def _act_on(self, tx: Tx, event: Event, *news: News | None) -> Outcome:
         ours = [item for item in news if item is not None and item.ours]
         for item in ours:
-            await self.payments.apply(tx, item, actor=f"webhook:{event.provider}")
+            await self.payments.apply(tx, item, actor=f"webhook:{event.source}")
         return Outcome(event.id, ignored=not ours, note=None if ours else "nothing of ours")
 
     async def _put_off(self, event: Event, error: Exception) -> None:
@@ -212,9 +263,10 @@ class Inbox:
             if await inbox.put_off(tx, event, reason, patience=PATIENCE if expected else timedelta(0)):
                 await self.outbox.tell_admins(
                     tx,
+                    Right.LETTERS,
                     f"admin-dead-delivery:{event.id}",
                     "admin-dead-delivery",
-                    provider=event.provider,
+                    provider=event.source,
                     id=event.id,
                     error=reason,
                 )

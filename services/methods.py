@@ -24,6 +24,7 @@ from services.errors import (
     TooManyNewMethods,
 )
 from services.outbox import Argument, Outbox, argument
+from services.staff import Right
 from services.vault import KeyMissing, Vault
 
 ACTIVE_LIMIT = 10
@@ -94,7 +95,12 @@ class Methods:
             )
             await self._audit(tx, method, "player", "withdrawal-method-added", "pending")
             await self.outbox.tell_admins(
-                tx, f"admin-method-added:{method.id}", "admin-method-added", id=method.id, method=method.masked
+                tx,
+                Right.PAY,
+                f"admin-method-added:{method.id}",
+                "admin-method-added",
+                id=method.id,
+                method=method.masked,
             )
         self.outbox.wake()
         return method
@@ -154,7 +160,7 @@ class Methods:
     async def _decide(
         self, admin: int, method_id: int, verification: Verification, note: str | None
     ) -> WithdrawalMethod:
-        actor = self.outbox.actor(admin)
+        actor = await self.outbox.staff.actor(admin, Right.PAY)
         async with self.database.transaction() as tx:
             method = await self._to_decide(tx, method_id)
             if method.chat_id == admin:
@@ -196,7 +202,7 @@ class Methods:
 
         Raises NotFound, AlreadyDecided, DestinationUnreadable.
         """
-        actor = self.outbox.actor(admin)
+        actor = await self.outbox.staff.actor(admin, Right.PAY)
         async with self.database.transaction() as tx:
             method = await self._to_decide(tx, method_id)
             fields = await self.unseal(tx, method_id)

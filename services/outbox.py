@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,7 +9,7 @@ from db import outbox, players
 from db.database import Database, Tx
 from db.money import Money
 from db.outbox import Claimed, Notice
-from services.errors import NotFound
+from services.staff import Right, Staff
 
 logger = logging.getLogger(__name__)
 
@@ -35,24 +34,19 @@ def argument(value: Argument) -> object:
 @dataclass(frozen=True, slots=True)
 class Outbox:
     database: Database
-    admins: Sequence[int]
+    staff: Staff
     added: asyncio.Event = field(default_factory=asyncio.Event)
     """Set after a commit that added messages: the sender need not wait for its next poll."""
 
     async def tell(self, tx: Tx, *notices: Notice) -> None:
         await outbox.add(tx, notices)
 
-    async def tell_admins(self, tx: Tx, key: str, text_id: str, **arguments: Argument) -> None:
-        if self.admins:
+    async def tell_admins(self, tx: Tx, right: Right, key: str, text_id: str, **arguments: Argument) -> None:
+        """Tells everybody who has this right now."""
+        admins = await self.staff.entitled(tx, right)
+        if admins:
             shown = {name: argument(value) for name, value in arguments.items()}
-            await outbox.add(tx, [Notice(f"{key}:{admin}", admin, text_id, shown) for admin in self.admins])
-
-    def actor(self, admin: int) -> str:
-        """An admin in the audit log's words. The door is in handlers/admin; whoever got past it is still no admin:
-        raises NotFound."""
-        if admin not in self.admins:
-            raise NotFound
-        return f"admin:{admin}"
+            await outbox.add(tx, [Notice(f"{key}:{admin}", admin, text_id, shown) for admin in admins])
 
     def wake(self) -> None:
         """To be called after the commit."""

@@ -20,6 +20,7 @@ from services.cards import Cards
 from services.outbox import Outbox, argument
 from services.providers import CardChange, Dispute, News, Payment, PaymentState, Reason, Refund
 from services.returns import Returns
+from services.staff import Right
 
 logger = logging.getLogger(__name__)
 
@@ -160,6 +161,7 @@ class Payments:
             return
         await self.outbox.tell_admins(
             tx,
+            Right.MONEY,
             f"admin-odd-money:{payment.provider}:{payment_ref}",
             "admin-odd-money",
             provider=payment.provider,

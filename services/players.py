@@ -1,9 +1,10 @@
 """Players: who writes to us, in which language, and whether they took the rules."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from db import adjustments, audit, methods, payment_methods, players, wallets
 from db.database import Database, Tx
@@ -18,6 +19,7 @@ from db.models import (
     PaymentMethod,
     Player,
     Profile,
+    Visit,
     Wallet,
     WithdrawalMethod,
 )
@@ -27,6 +29,7 @@ from db.wallets import Selection
 from services import words
 from services.errors import AlreadyDecided, NobodyFound, NotFound, OwnMoney
 from services.outbox import Outbox
+from services.staff import Right
 
 PAGE = 8
 HITS = 8
@@ -68,13 +71,17 @@ class Players:
     database: Database
     outbox: Outbox
     default_language: Language
+    timezone: ZoneInfo
+    """Whose days count who was here on which."""
 
-    async def meet(self, telegram_id: int, *, username: str | None, name: str, language_code: str | None) -> Player:
-        """The player behind a Telegram account, known from now on. The language is Telegram's at first, then chosen."""
+    async def visit(self, telegram_id: int, *, username: str | None, name: str, language_code: str | None) -> Visit:
+        """Who is behind a Telegram account, known from now on. The language is Telegram's at first, then chosen."""
         spoken = (language_code or "").partition("-")[0].lower()
         language = Language(spoken) if spoken in set(Language) else self.default_language
+        today = datetime.now(self.timezone).date()
         async with self.database.connection() as tx:
-            return await players.meet(tx, telegram_id, username and username[:64], name[:128], language)
+            visit = await players.visit(tx, telegram_id, username and username[:64], name[:128], language, today)
+        return replace(visit, role=self.outbox.staff.role(telegram_id, visit.role))
 
     async def start(self, player: Player, link: str | None) -> None:
         """Keeps the deep link of the first /start."""
@@ -95,11 +102,6 @@ class Players:
         """Telegram says that the player blocked or unblocked the bot."""
         async with self.database.connection() as tx:
             await players.mark_blocked(tx, telegram_id, blocked=not reachable)
-
-    async def languages(self, telegram_ids: Sequence[int]) -> Mapping[int, Language]:
-        """The languages of those who ever wrote to us."""
-        async with self.database.connection() as tx:
-            return await players.languages(tx, telegram_ids)
 
     async def find(self, query: str) -> list[Found]:
         """Who may be meant by a Telegram id, a player's number, `@name` or the number of an operation (`#71`).
@@ -132,7 +134,7 @@ class Players:
 
     async def dossier(self, admin: int, player_id: int) -> Dossier:
         """All at a glance; that it was looked at is noted. Raises NotFound."""
-        actor = self.outbox.actor(admin)
+        actor = await self.outbox.staff.actor(admin, Right.PLAYERS)
         async with self.database.transaction() as tx:
             profile = await _known(tx, player_id)
             if not await audit.noted(tx, actor=actor, action="player", user_id=player_id, within=ONE_VISIT):
@@ -182,7 +184,7 @@ class Players:
 
     async def freeze(self, admin: int, player_id: int, reason: str) -> Profile:
         """From now on nothing goes out to the player, who is told so. Raises NotFound, ReasonNeeded, AlreadyDecided."""
-        actor, reason = self.outbox.actor(admin), words.reason(reason)
+        actor, reason = await self.outbox.staff.actor(admin, Right.PLAYERS), words.reason(reason)
         async with self.database.transaction() as tx:
             player = await players.lock(tx, player_id)
             if player is None:
@@ -206,7 +208,7 @@ class Players:
 
     async def unfreeze(self, admin: int, player_id: int) -> Profile:
         """Withdrawals are possible again, and the player is told so. Raises NotFound, OwnMoney, AlreadyDecided."""
-        actor = self.outbox.actor(admin)
+        actor = await self.outbox.staff.actor(admin, Right.PLAYERS)
         async with self.database.transaction() as tx:
             player = await players.lock(tx, player_id)
             if player is None:
@@ -239,7 +241,7 @@ class Players:
                 f"{text_id}:{player.id}:{frozen_at.isoformat()}",
                 player.telegram_id,
                 text_id,
-                {"admin": self.outbox.admins[0] if self.outbox.admins else 0},
+                {"admin": next(iter(self.outbox.staff.owners), 0)},
                 priority=0,
             ),
         )

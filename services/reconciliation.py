@@ -37,6 +37,7 @@ from services.outbox import Outbox, argument
 from services.payments import Payments
 from services.providers import Dispute, Payment, PaymentProvider, PaymentState, Refund
 from services.returns import Returns
+from services.staff import Right
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Reconciliation:
 
         Raises NotFound, AlreadyDecided, OwnMoney, NothingThere (no money, or nobody to give it to).
         """
-        actor = self.outbox.actor(admin_id)
+        actor = await self.outbox.staff.actor(admin_id, Right.MONEY)
         async with self.database.transaction() as tx:
             _, operation = await self._peek(tx, item_id)
             if player_id is None and operation is not None:
@@ -172,7 +173,7 @@ class Reconciliation:
 
         Raises NotFound, AlreadyDecided, NothingThere, ProviderUnavailable.
         """
-        actor = self.outbox.actor(admin_id)
+        actor = await self.outbox.staff.actor(admin_id, Right.MONEY)
         async with self.database.transaction() as tx:
             _, operation = await self._peek(tx, item_id)
             if operation is not None:
@@ -199,7 +200,7 @@ class Reconciliation:
         Raises NotFound, AlreadyDecided, MoneyLiesThere, ReasonNeeded.
         """
         note = words.reason(note, LONGEST_NOTE)
-        actor = self.outbox.actor(admin_id)
+        actor = await self.outbox.staff.actor(admin_id, Right.MONEY)
         async with self.database.transaction() as tx:
             await self._peek(tx, item_id)
             item = await self._lock(tx, item_id)
@@ -299,7 +300,13 @@ class Reconciliation:
             await self._mend(tx, name, actor)
             if new:
                 await self.outbox.tell_admins(
-                    tx, f"admin-differences:{run.id}", "admin-differences", provider=name, count=len(new), id=run.id
+                    tx,
+                    Right.MONEY,
+                    f"admin-differences:{run.id}",
+                    "admin-differences",
+                    provider=name,
+                    count=len(new),
+                    id=run.id,
                 )
             run = await reconciliation.end_run(
                 tx,

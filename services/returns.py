@@ -36,6 +36,7 @@ from services.errors import (
 )
 from services.outbox import Outbox, argument
 from services.providers import Dispute, PaymentProvider, Refund, RefundOrder
+from services.staff import Right
 
 logger = logging.getLogger(__name__)
 
@@ -255,7 +256,7 @@ class Returns:
 
         As far as the player has that money now. Raises NotFound, NothingThere, RefundTooLarge, ProviderUnavailable.
         """
-        self.outbox.actor(admin_id)
+        await self.outbox.staff.actor(admin_id, Right.MONEY)
         public_id = uuid5(_NAMES, f"refund:{operation_id}:{key}")
         async with self.database.transaction() as tx:
             found = await operations.get(tx, operation_id)
@@ -297,7 +298,7 @@ class Returns:
         """Writes down a refund; to be followed by `ask` after the commit. Raises ProviderUnavailable."""
         if provider not in self.providers:
             raise ProviderUnavailable(provider)
-        actor = self.outbox.actor(admin_id)
+        actor = await self.outbox.staff.actor(admin_id, Right.MONEY)
         row = await returns.request(
             tx,
             public_id=public_id,
@@ -335,7 +336,7 @@ class Returns:
     async def give_up(self, admin_id: int, returned_id: int) -> ReturnedPayment:
         """An admin has seen that the provider did not make a refund whose outcome was unknown. Raises NotFound,
         AlreadyDecided."""
-        actor = self.outbox.actor(admin_id)
+        actor = await self.outbox.staff.actor(admin_id, Right.MONEY)
         async with self.database.connection() as tx:
             row = await returns.get(tx, returned_id)
         if row is None:
@@ -424,7 +425,7 @@ class Returns:
 
         Raises NotFound, AlreadyDecided (it is another one by now), NothingThere.
         """
-        actor = self.outbox.actor(admin_id)
+        actor = await self.outbox.staff.actor(admin_id, Right.MONEY)
         async with self.database.transaction() as tx:
             row, debtor = await self._debt(tx, returned_id, owed_minor)
             minor = min(row.owed.minor, debtor.available.minor) if debtor else 0
@@ -440,7 +441,7 @@ class Returns:
 
     async def forgive(self, admin_id: int, returned_id: int, owed_minor: int) -> ReturnedPayment:
         """We bear the debt. `owed_minor`: the debt that the admin saw. Raises NotFound, AlreadyDecided, OwnMoney."""
-        actor = self.outbox.actor(admin_id)
+        actor = await self.outbox.staff.actor(admin_id, Right.MONEY)
         async with self.database.transaction() as tx:
             row, debtor = await self._debt(tx, returned_id, owed_minor)
             if debtor is not None and debtor.chat_id == admin_id:
@@ -511,6 +512,7 @@ class Returns:
     async def _tell_admins(self, tx: Tx, key: str, text_id: str, row: ReturnedPayment) -> None:
         await self.outbox.tell_admins(
             tx,
+            Right.MONEY,
             key,
             text_id,
             provider=row.provider,
@@ -541,6 +543,7 @@ class Returns:
         if number is not None:
             await self.outbox.tell_admins(
                 tx,
+                Right.MONEY,
                 f"admin-odd-return:{provider}:{ref}",
                 "admin-odd-return",
                 provider=provider,

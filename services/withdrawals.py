@@ -44,6 +44,7 @@ from services.methods import Methods
 from services.outbox import Argument, Outbox, argument
 from services.providers import Payout, PayoutOrder, PayoutProvider, PayoutState
 from services.providers.manual import Manual
+from services.staff import Right, spoken
 
 logger = logging.getLogger(__name__)
 
@@ -255,6 +256,7 @@ class Withdrawals:
         await self.outbox.tell(tx, self._told(withdrawal, "withdrawal-requested", hours=USUAL_HOURS))
         await self.outbox.tell_admins(
             tx,
+            Right.PAY,
             f"admin-withdrawal-requested:{withdrawal.id}",
             "admin-withdrawal-requested",
             id=withdrawal.id,
@@ -347,7 +349,7 @@ class Withdrawals:
 
         Raises NotFound, AlreadyDecided unless it is to be sent now, PlayerIsFrozen, AnotherPays, DestinationUnreadable.
         """
-        actor = self.outbox.actor(admin)
+        actor = await self.outbox.staff.actor(admin, Right.PAY)
         async with self.database.transaction() as tx:
             withdrawal = await self._locked(tx, withdrawal_id)
             if withdrawal.status not in _ON_ITS_WAY:
@@ -375,7 +377,7 @@ class Withdrawals:
 
         Raises NotFound, AlreadyDecided, OwnMoney, PlayerIsFrozen, SecondAdminNeeded when this admin has agreed before.
         """
-        actor = self.outbox.actor(admin)
+        actor = await self.outbox.staff.actor(admin, Right.PAY)
         async with self.database.transaction() as tx:
             withdrawal = await self._locked(tx, withdrawal_id)
             if withdrawal.status is not OperationStatus.REVIEW:
@@ -384,9 +386,10 @@ class Withdrawals:
                 raise OwnMoney
             await self._refuse_frozen(tx, withdrawal)
             if not await withdrawals.agree(tx, withdrawal.id, admin):
-                raise SecondAdminNeeded(", ".join(map(str, self._others(withdrawal.approvals))) or "—")
+                raise SecondAdminNeeded(spoken(await self._others(tx, withdrawal.approvals)))
             # Who is no admin any more has no say any more.
-            agreed = (*(other for other in withdrawal.approvals if other in self.outbox.admins), admin)
+            entitled = await self.outbox.staff.entitled(tx, Right.PAY)
+            agreed = (*(other for other in withdrawal.approvals if other in entitled), admin)
             if len(agreed) < await self._needed(tx, withdrawal):
                 await self._ask_second(tx, withdrawal, actor, agreed)
                 withdrawal, order = await self._locked(tx, withdrawal.id), None
@@ -399,9 +402,9 @@ class Withdrawals:
         self.outbox.wake()
         return await self._dispatch(withdrawal, order)
 
-    def _others(self, agreed: Sequence[int]) -> list[int]:
+    async def _others(self, tx: Tx, agreed: Sequence[int]) -> list[int]:
         """Admins whose agreement would still count."""
-        return [other for other in self.outbox.admins if other not in agreed]
+        return [other for other in await self.outbox.staff.entitled(tx, Right.PAY) if other not in agreed]
 
     async def _ask_second(self, tx: Tx, withdrawal: Withdrawal, actor: str, agreed: Sequence[int]) -> None:
         await audit.write(
@@ -416,7 +419,7 @@ class Withdrawals:
         shown = {"id": argument(withdrawal.id), "amount": argument(withdrawal.amount), "admin": agreed[-1]}
         notices = [
             Notice(f"admin-withdrawal-second:{withdrawal.id}:{other}", other, "admin-withdrawal-second", shown)
-            for other in self._others(agreed)
+            for other in await self._others(tx, agreed)
         ]
         if notices:
             await self.outbox.tell(tx, *notices)
@@ -426,7 +429,7 @@ class Withdrawals:
 
         Raises NotFound, AlreadyDecided, ReasonNeeded.
         """
-        actor, note = self.outbox.actor(admin), words.reason(note, words.NOTE_LIMIT)
+        actor, note = await self.outbox.staff.actor(admin, Right.PAY), words.reason(note, words.NOTE_LIMIT)
         async with self.database.transaction() as tx:
             withdrawal = await self._locked(tx, withdrawal_id)
             if withdrawal.status not in (OperationStatus.REVIEW, OperationStatus.APPROVED):
@@ -442,7 +445,7 @@ class Withdrawals:
 
         Raises NotFound, AlreadyDecided, OwnMoney, ReasonNeeded.
         """
-        actor, note = self.outbox.actor(admin), words.reason(note, words.NOTE_LIMIT)
+        actor, note = await self.outbox.staff.actor(admin, Right.PAY), words.reason(note, words.NOTE_LIMIT)
         async with self.database.transaction() as tx:
             withdrawal = await self._locked(tx, withdrawal_id)
             if withdrawal.status not in _ON_ITS_WAY:
@@ -468,7 +471,7 @@ class Withdrawals:
 
         Raises NotFound, AlreadyDecided, BadReference, ReferenceUsed.
         """
-        actor, reference = self.outbox.actor(admin), self.reference(reference)
+        actor, reference = await self.outbox.staff.actor(admin, Right.PAY), self.reference(reference)
         async with self.database.transaction() as tx:
             withdrawal = await self._locked(tx, withdrawal_id)
             if withdrawal.status not in _ON_ITS_WAY:
@@ -639,6 +642,7 @@ class Withdrawals:
     async def _warn(self, tx: Tx, withdrawal: Withdrawal, text_id: str) -> None:
         await self.outbox.tell_admins(
             tx,
+            Right.PAY,
             f"{text_id}:{withdrawal.id}",
             text_id,
             id=withdrawal.id,
@@ -672,6 +676,7 @@ class Withdrawals:
             if late:
                 await self.outbox.tell_admins(
                     tx,
+                    Right.PAY,
                     f"admin-withdrawals-wait:{late[0].id}:{datetime.now(UTC).isoformat()}",
                     "admin-withdrawals-wait",
                     count=len(late),

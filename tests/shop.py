@@ -18,20 +18,27 @@ from sandbox import Sandbox
 from sandbox.deliveries import Raw
 from services.adjustments import Adjustments
 from services.bookkeeping import Bookkeeping
+from services.broadcasts import Broadcasts
 from services.cards import Cards
+from services.casinos import Casinos
 from services.deposits import Deposits
+from services.desk import Desk
 from services.inbox import Inbox
+from services.insights import Insights
 from services.methods import Methods
 from services.outbox import Outbox
 from services.payments import Payments
 from services.players import Players
 from services.providers import PaymentProvider
+from services.providers.casino import Programme
 from services.providers.manual import Manual
 from services.providers.stripe import Stripe
 from services.providers.yookassa import YooKassa
 from services.reconciliation import Reconciliation
 from services.reports import Reports
 from services.returns import Returns
+from services.signals import Signals
+from services.staff import Staff
 from services.statements import Statements
 from services.vault import Vault
 from services.wallets import Wallets
@@ -39,6 +46,9 @@ from services.withdrawals import DEFAULT_LIMITS, Withdrawals
 
 ADMIN, SECOND_ADMIN = 900, 901
 MOSCOW = ZoneInfo("Europe/Moscow")
+PROGRAMMES = {
+    "1win": Programme("1win", "1Win", "https://casino.example/?sub1={sub1}", ["fixture-path-secret"], None, "RUB")
+}
 AMOUNTS = {ProviderName.STRIPE: Money(50_00, "USD"), ProviderName.YOOKASSA: Money(1500_00, "RUB")}
 
 
@@ -48,6 +58,7 @@ class Shop:
 
     database: Database
     world: Sandbox
+    staff: Staff
     players: Players
     wallets: Wallets
     outbox: Outbox
@@ -62,11 +73,16 @@ class Shop:
     reconciliation: Reconciliation
     inbox: Inbox
     bookkeeping: Bookkeeping
+    casinos: Casinos
+    signals: Signals
+    broadcasts: Broadcasts
+    insights: Insights
+    desk: Desk
     _wishes: "count[int]"
 
     async def player(self, telegram_id: int = 1001) -> Player:
-        met = await self.players.meet(telegram_id, username=None, name="Анна", language_code="ru")
-        return await self.players.accept_rules(met)
+        visit = await self.players.visit(telegram_id, username=None, name="Анна", language_code="ru")
+        return await self.players.accept_rules(visit.player)
 
     async def asks(
         self,
@@ -114,7 +130,7 @@ class Shop:
         """Several workers at once, until nothing is due."""
 
         async def drain() -> None:
-            while await self.inbox.act() or await self.inbox.act_rereading():
+            while await self.inbox.act() or await self.inbox.act_rereading() or await self.inbox.act_on_postbacks():
                 pass
 
         await asyncio.gather(*(drain() for _ in range(workers)))
@@ -168,19 +184,22 @@ async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
             world.yookassa_shop, world.yookassa_key, world.yookassa_url, [ip_network("127.0.0.0/8")]
         ),
     }
-    outbox = Outbox(database, [ADMIN, SECOND_ADMIN])
+    staff = Staff(database, [ADMIN, SECOND_ADMIN])
+    outbox = Outbox(database, staff)
     vault = Vault(["not-a-real-key-just-for-the-tests"])
     cards = Cards(database, providers)
     returns = Returns(database, outbox, providers)
     payments = Payments(outbox, cards, returns)
     methods = Methods(database, outbox, vault, timedelta(0))
     statements = Statements(database, MOSCOW)
-    inbox = Inbox(database, outbox, payments, providers)
+    casinos = Casinos(database, outbox, PROGRAMMES)
+    inbox = Inbox(database, outbox, payments, providers, casinos)
     bookkeeping = Bookkeeping(database, outbox, inbox, statements)
     yield Shop(
         database=database,
         world=world,
-        players=Players(database, outbox, Language.RU),
+        staff=staff,
+        players=Players(database, outbox, Language.RU, MOSCOW),
         wallets=Wallets(database, MOSCOW),
         outbox=outbox,
         cards=cards,
@@ -194,6 +213,11 @@ async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
         reconciliation=Reconciliation(database, outbox, payments, returns, providers),
         inbox=inbox,
         bookkeeping=bookkeeping,
+        casinos=casinos,
+        signals=Signals(database, outbox, PROGRAMMES, None, MOSCOW),
+        broadcasts=Broadcasts(database, outbox),
+        insights=Insights(database, outbox, [*providers, "casino:1win"], MOSCOW),
+        desk=Desk(database, outbox),
         _wishes=count(),
     )
     for provider in providers.values():

@@ -11,7 +11,7 @@ from aiogram.types import CallbackQuery, Message, User
 
 from db.models import DayTotal, ReconRun
 from handlers.admin import money_keyboards as keyboards
-from handlers.callbacks import OpenBooks, Reconcile
+from handlers.admin.callbacks import OpenBooks, Reconcile
 from handlers.screen import Screen
 from handlers.texts import Translate
 from services.bookkeeping import Bookkeeping

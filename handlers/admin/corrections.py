@@ -11,7 +11,7 @@ from db.models import Adjustment, AdjustmentStatus
 from db.money import Money
 from handlers import filters
 from handlers.admin import keyboards
-from handlers.callbacks import ConfirmCorrection, Correct, DecideCorrection, OpenCorrections
+from handlers.admin.callbacks import ConfirmCorrection, Correct, DecideCorrection, OpenCorrections
 from handlers.screen import Screen
 from handlers.states import Typing
 from handlers.texts import Translate, signed

@@ -7,21 +7,20 @@ from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
 from db.models import Adjustment, AuditLine, Movement, OperationLine, OperationStatus, Page, Profile
 from db.money import CURRENCIES
-from handlers.callbacks import (
+from handlers.admin.callbacks import (
     ConfirmCorrection,
     Correct,
     DecideCorrection,
     FindPlayer,
     Freeze,
     GiveBack,
-    Open,
     OpenCorrections,
     OpenOperation,
     OpenPlayer,
-    Place,
     Section,
     Unfreeze,
 )
+from handlers.callbacks import Open, Place
 from handlers.keyboards import button, rows
 from handlers.texts import Translate
 from services.players import Dossier, Found

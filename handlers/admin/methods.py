@@ -10,8 +10,8 @@ from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMar
 
 from db.models import Verification, WithdrawalMethod
 from handlers import filters
+from handlers.admin.callbacks import DecideMethod, MethodStep, OpenNewMethod, OpenNewMethods, OpenPlayer, OpenQueue
 from handlers.admin.withdrawals import destination_lines
-from handlers.callbacks import DecideMethod, MethodStep, OpenNewMethod, OpenNewMethods, OpenPlayer, OpenQueue
 from handlers.keyboards import button, rows
 from handlers.screen import Screen
 from handlers.states import Typing

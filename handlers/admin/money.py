@@ -12,7 +12,7 @@ from db.models import OddItem, Page, ReturnedPayment
 from db.money import InvalidAmount, Money
 from handlers import filters
 from handlers.admin import money_keyboards as keyboards
-from handlers.callbacks import (
+from handlers.admin.callbacks import (
     ConfirmRefund,
     CreditTo,
     Decision,

@@ -7,21 +7,20 @@ from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
 from db.models import OddItem, Page, ProviderName, ReturnedPayment, ReturnState
 from db.money import Money
-from handlers.callbacks import (
+from handlers.admin.callbacks import (
     ConfirmRefund,
     CreditTo,
     Decision,
     GiveUpRefund,
-    Open,
     OpenBooks,
     OpenItem,
     OpenOdd,
     OpenReturned,
-    Place,
     Reconcile,
     SettleDebt,
     SettleItem,
 )
+from handlers.callbacks import Open, Place
 from handlers.keyboards import button, rows
 from handlers.texts import Translate
 from services.players import Found

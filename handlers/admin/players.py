@@ -8,7 +8,7 @@ from aiogram.types import CallbackQuery, Message, User
 from db.models import AuditLine, Movement, OperationLine, PaymentMethod, Profile, Wallet, WithdrawalMethod
 from handlers import filters
 from handlers.admin import corrections, keyboards
-from handlers.callbacks import FindPlayer, Freeze, OpenOperation, OpenPlayer, Section, Unfreeze
+from handlers.admin.callbacks import FindPlayer, Freeze, OpenOperation, OpenPlayer, Section, Unfreeze
 from handlers.screen import Screen
 from handlers.states import Typing
 from handlers.texts import Translate, Value, signed

@@ -11,7 +11,7 @@ from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMar
 
 from db.models import OperationStatus, Withdrawal
 from handlers import filters
-from handlers.callbacks import DecideWithdrawal, OpenNewMethods, OpenPlayer, OpenQueue, OpenWithdrawal, Step
+from handlers.admin.callbacks import DecideWithdrawal, OpenNewMethods, OpenPlayer, OpenQueue, OpenWithdrawal, Step
 from handlers.keyboards import button, rows
 from handlers.screen import Screen
 from handlers.states import Typing

@@ -25,6 +25,10 @@ class Delivery:
     """Names in lower case."""
     remote: IPv4Address | IPv6Address
     received_at: datetime
+    query: str = ""
+    """Of the address, as it came. Only casinos put anything there."""
+    path_secret: str = ""
+    """The last part of the address, where it is a secret."""
 
 
 class Concern(StrEnum):
@@ -48,6 +52,8 @@ class Verified:
     payment_ref: str | None
     verified_by: str
     concern: Concern
+    kept: bytes | None = None
+    """What is stored in the body's place, for read(); None: the body."""
 
 
 class PaymentState(StrEnum):

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,7 @@ from handlers.texts import Texts
 from services.outbox import Outbox
 from services.periods import Period
 from services.reports import Include, Reports
+from services.staff import Staff
 from services.statements import Statements
 from services.vault import Vault
 from services.wallets import Wallets
@@ -126,7 +128,9 @@ async def watching(wallets: Wallets, player: Player) -> AsyncIterator[Watch]:
 
 async def with_past(database: Database, telegram_id: int, movements: int) -> Player:
     async with database.connection() as tx:
-        player = await players.meet(tx, telegram_id, None, f"Игрок {telegram_id}", Language.RU)
+        player = (
+            await players.visit(tx, telegram_id, None, f"Игрок {telegram_id}", Language.RU, datetime.now(UTC).date())
+        ).player
         await tx.execute("SELECT wallet_open($1, 'USD')", player.id)
     async with database.owner() as owner, owner.transaction():
         await write(owner, player.id, movements)
@@ -149,7 +153,7 @@ async def main(movements: int) -> None:
         embedded = await Embedded.start(data)
         try:
             async with Database.open(embedded) as database:
-                outbox, wallets = Outbox(database, []), Wallets(database, MOSCOW)
+                outbox, wallets = Outbox(database, Staff(database, [])), Wallets(database, MOSCOW)
                 reports = Reports(database, outbox, Statements(database, MOSCOW), Vault(["bench"]), MOSCOW)
                 sizes = {1001: 1_000, 1002: 10_000, 1003: movements}
                 made = {number: await with_past(database, number, size) for number, size in sizes.items()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from db.database import Tx
-from handlers.callbacks import ConfirmCorrection, DecideCorrection, Unfreeze
+from handlers.admin.callbacks import ConfirmCorrection, DecideCorrection, Unfreeze
 from sandbox import Person
 from tests.chaos.awaits import chosen, points, recorded
 from tests.chaos.house import House, findings, time_passes, until

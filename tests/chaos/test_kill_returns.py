@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from db.database import Tx
-from handlers.callbacks import ConfirmRefund, Decision, SettleItem
+from handlers.admin.callbacks import ConfirmRefund, Decision, SettleItem
 from sandbox import Message, Person
 from tests.chaos.awaits import chosen, points, recorded
 from tests.chaos.house import House, findings, time_passes, until

@@ -18,6 +18,7 @@ from db.models import MethodKind
 from sandbox import Message, Person
 from services.methods import Methods
 from services.outbox import Outbox
+from services.staff import Staff
 from services.vault import Vault
 from tests.chaos.awaits import chosen, points, recorded
 from tests.chaos.house import House, findings, time_passes, until
@@ -108,7 +109,7 @@ Flow = Callable[[Payee], Coroutine[None, None, None]]
 async def hands(house: House) -> AsyncIterator[tuple[Database, Methods]]:
     """The services beside the process, to give players what the test does not kill."""
     async with Database.open(Embedded(house.data).owner_dsn("looseline")) as database:
-        yield database, Methods(database, Outbox(database, [ADMIN]), Vault([KEY]), timedelta(0))
+        yield database, Methods(database, Outbox(database, Staff(database, [ADMIN])), Vault([KEY]), timedelta(0))
 
 
 async def payee(house: House, person: Person, boss: Person) -> Payee:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from db.models import ProviderName
-from handlers.callbacks import (
+from handlers.admin.callbacks import (
     ConfirmRefund,
     CreditTo,
     Decision,

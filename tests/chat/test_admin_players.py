@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from handlers.callbacks import (
+from handlers.admin.callbacks import (
     ConfirmCorrection,
     Correct,
     DecideCorrection,

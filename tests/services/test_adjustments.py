@@ -21,6 +21,7 @@ from services.errors import (
     ReasonNeeded,
 )
 from services.outbox import Outbox
+from services.staff import Staff
 from services.withdrawals import DEFAULT_LIMITS
 from tests.shop import ADMIN, SECOND_ADMIN, Shop
 
@@ -324,7 +325,7 @@ async def test_parts_of_a_large_correction_do_not_get_round_the_second_admin(sho
 async def test_who_is_no_admin_any_more_has_no_say_in_a_correction(shop: Shop) -> None:
     anna = await shop.player()
     asked = await corrects(shop, anna, LARGE)
-    own = replace(shop.adjustments, outbox=Outbox(shop.database, [SECOND_ADMIN]))
+    own = replace(shop.adjustments, outbox=Outbox(shop.database, Staff(shop.database, [SECOND_ADMIN])))
     with pytest.raises(ProposerGone):
         await own.agree(SECOND_ADMIN, asked.id)
     assert await shop.wallets.balances(anna) == []

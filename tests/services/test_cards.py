@@ -315,7 +315,7 @@ async def test_a_card_pays_only_through_its_own_provider_and_after_the_rules(sho
     card = await keeps(shop, anna, STRIPE)
     with pytest.raises(CardNotFound):
         await shop.asks(anna, YOOKASSA, payment_method_id=card.id)
-    stranger = await shop.players.meet(1003, username=None, name="", language_code=None)
+    stranger = (await shop.players.visit(1003, username=None, name="", language_code=None)).player
     with pytest.raises(RulesNotAccepted):
         await shop.asks(stranger, STRIPE, payment_method_id=card.id)
 

@@ -273,7 +273,7 @@ async def test_only_a_players_own_deposit_can_be_looked_at(shop: Shop) -> None:
 
 
 async def test_rules_come_before_money(shop: Shop) -> None:
-    stranger = await shop.players.meet(1003, username=None, name="", language_code=None)
+    stranger = (await shop.players.visit(1003, username=None, name="", language_code=None)).player
     with pytest.raises(RulesNotAccepted):
         await shop.asks(stranger, ProviderName.STRIPE)
 
@@ -343,7 +343,7 @@ async def test_events_of_a_provider_without_keys_wait_for_it(shop: Shop) -> None
     anna = await shop.player()
     operation = await shop.asks(anna, ProviderName.STRIPE)
     await shop.receives(ProviderName.STRIPE, await shop.pays(operation))
-    without = Inbox(shop.database, shop.outbox, shop.inbox.payments, {})
+    without = Inbox(shop.database, shop.outbox, shop.inbox.payments, {}, shop.casinos)
     assert not await without.act()
     assert not await without.act_rereading()
     await shop.works()

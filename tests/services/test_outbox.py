@@ -6,6 +6,7 @@ from db import outbox
 from db.money import Money
 from db.outbox import Notice
 from services.outbox import LEASE, argument
+from services.staff import Right
 from tests.shop import ADMIN, Shop
 
 
@@ -107,8 +108,8 @@ async def test_what_waits_for_somebody_who_left_is_given_up_and_the_player_is_ma
 
 async def test_admins_are_told_each_in_a_chat_of_their_own(shop: Shop) -> None:
     async with shop.database.transaction() as tx:
-        await shop.outbox.tell_admins(tx, "k", "admin-verify-failed", count=1)
-        await shop.outbox.tell_admins(tx, "k", "admin-verify-failed", count=1)
+        await shop.outbox.tell_admins(tx, Right.MONEY, "k", "admin-verify-failed", count=1)
+        await shop.outbox.tell_admins(tx, Right.MONEY, "k", "admin-verify-failed", count=1)
     assert await shop.told(ADMIN) == ["admin-verify-failed"]
 
 

@@ -19,7 +19,7 @@ HOSTILE = [
 
 
 async def named(shop: Shop, telegram_id: int, username: str | None, name: str = "Anna") -> Player:
-    return await shop.players.meet(telegram_id, username=username, name=name, language_code="en")
+    return (await shop.players.visit(telegram_id, username=username, name=name, language_code="en")).player
 
 
 async def one(shop: Shop, query: str) -> Found:

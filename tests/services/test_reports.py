@@ -254,7 +254,7 @@ async def test_what_happens_later_changes_no_report(shop: Shop) -> None:
     more.bet(10_00, 0)
     await more.book(shop.database)
     await shop.bookkeeping.seal()
-    await shop.players.meet(anna.telegram_id, username=None, name="Другая", language_code="ru")
+    await shop.players.visit(anna.telegram_id, username=None, name="Другая", language_code="ru")
     again = [await content(shop, await shop.reports.get(report.id)) for report in reports]
     assert again == before
 
@@ -288,7 +288,7 @@ async def test_no_cell_begins_with_a_formula_where_semicolons_part_cells(shop: S
 
 @pytest.mark.parametrize("name", ["<b>Анна</b> & Ко", "Ольга\nПетрова\x07", "名前 𝒳 🎲", "]]>'\"\\", "א" * 128])
 async def test_any_name_can_stand_in_a_document(shop: Shop, name: str) -> None:
-    anna = await shop.players.meet(1001, username=None, name=name, language_code="ru")
+    anna = (await shop.players.visit(1001, username=None, name=name, language_code="ru")).player
     anna = await shop.players.accept_rules(anna)
     past = Past(anna, NOW)
     past.deposit(100_00)

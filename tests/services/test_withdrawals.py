@@ -42,6 +42,7 @@ from services.errors import (
 )
 from services.outbox import Outbox
 from services.providers import Payout, PayoutOrder, PayoutState
+from services.staff import Staff
 from services.vault import Vault
 from services.withdrawals import DEFAULT_LIMITS, Risk, WithdrawalLimits, Withdrawals
 from tests.shop import ADMIN, SECOND_ADMIN, Shop
@@ -418,7 +419,7 @@ async def test_who_is_no_admin_any_more_is_none_of_the_two(shop: Shop) -> None:
     anna, method = await rich(shop, usd(20_000))
     asked = await asks(shop, anna, method, usd(20_000))
     await shop.withdrawals.approve(ADMIN, asked.id)
-    later = replace(shop.withdrawals, outbox=Outbox(shop.database, [SECOND_ADMIN, 902]))
+    later = replace(shop.withdrawals, outbox=Outbox(shop.database, Staff(shop.database, [SECOND_ADMIN, 902])))
     assert (await later.approve(SECOND_ADMIN, asked.id)).status is OperationStatus.REVIEW
     assert (await later.approve(902, asked.id)).status is OperationStatus.SENDING
 
@@ -780,7 +781,7 @@ async def test_limits_are_of_a_currency_and_can_be_set(shop: Shop) -> None:
 
 
 async def test_without_a_second_admin_what_is_large_waits_and_says_so(shop: Shop) -> None:
-    alone = Outbox(shop.database, [ADMIN])
+    alone = Outbox(shop.database, Staff(shop.database, [ADMIN]))
     anna, method = await rich(shop, usd(20_000))
     asked = await asks(shop, anna, method, usd(20_000))
     own = replace(shop.withdrawals, outbox=alone)

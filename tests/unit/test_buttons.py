@@ -9,6 +9,8 @@ from aiogram.filters.callback_data import CallbackData
 from db.models import Language, MethodKind, Network, ProviderName, ReportFormat
 from db.money import CURRENCIES
 from handlers import callbacks
+from handlers.admin import callbacks as admin_callbacks
+from handlers.admin.callbacks import DecideWithdrawal, Decision, Section
 from handlers.callbacks import (
     AddMethod,
     Charge,
@@ -16,14 +18,11 @@ from handlers.callbacks import (
     Choose,
     Confirm,
     DatesFor,
-    DecideWithdrawal,
-    Decision,
     Export,
     Open,
     Pay,
     Place,
     RemoveCard,
-    Section,
     Speak,
     Tell,
     Turn,
@@ -38,7 +37,8 @@ from services.wallets import Filter, Kind, Status
 LARGEST = 2**63 - 1
 BUTTONS = [
     value
-    for _, value in inspect.getmembers(callbacks, inspect.isclass)
+    for module in (callbacks, admin_callbacks)
+    for _, value in inspect.getmembers(module, inspect.isclass)
     if issubclass(value, CallbackData) and value is not CallbackData
 ]
 

@@ -17,6 +17,7 @@ from db.models import Player
 from handlers.router import create_router
 from handlers.screen import Screen
 from handlers.texts import Texts, Translate
+from services.staff import Right
 
 EVENTS = {
     "message": Message,
@@ -36,6 +37,8 @@ GIVEN: dict[str, Any] = {
     "raw_state": str,
     "command": CommandObject,
     "admin_ids": tuple[int, ...],
+    "rights": frozenset[Right],
+    "closed": bool,
     "return_url": str,
 }
 

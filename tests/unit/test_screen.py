@@ -146,7 +146,7 @@ def dispatcher() -> Dispatcher:
     """Without a database: whoever asks for a player here fails."""
     texts = Texts(timezone=ZoneInfo("UTC"), default=Language.RU)
     dispatcher = Dispatcher(disable_fsm=True, texts=texts)
-    install(dispatcher, Players(None, None, Language.RU), texts)  # type: ignore[arg-type]
+    install(dispatcher, Players(None, None, Language.RU, ZoneInfo("UTC")), texts)  # type: ignore[arg-type]
     dispatcher.include_router(create_router())
     return dispatcher
 

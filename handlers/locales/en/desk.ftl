@@ -151,3 +151,5 @@ admin-correction-asked =
     Reason: { $note }
     Proposed by <code>{ $admin }</code>
 admin-correction-answered = Correction No. { $id }, player No. { $player }, { $amount }: { status }. Decided by <code>{ $admin }</code>
+
+not-allowed = Your role, { $role }, does not allow this. Owners grant roles.

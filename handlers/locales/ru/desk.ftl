@@ -151,3 +151,10 @@ admin-correction-asked =
     Причина: { $note }
     Предложил: <code>{ $admin }</code>
 admin-correction-answered = Исправление № { $id }, игрок № { $player }, { $amount }: { status }. Решил <code>{ $admin }</code>
+
+not-allowed = Ваша роль ({ $role ->
+        [cashier] кассир
+        [support] поддержка
+        [editor] редактор
+       *[owner] владелец
+    }) этого не разрешает. Роли раздают владельцы.
