@@ -879,21 +879,19 @@ BEGIN
   RETURN v_low;
 END $$;
 
--- What a range of a wallet's movements comes to. The seven that begin with opening, moved by the next six, give closing.
--- A bet counts when it is settled; one that was settled wrongly and taken back counts as minus one.
-CREATE FUNCTION wallet_summary(bigint, bigint, bigint)
-  RETURNS TABLE (movements bigint, opening bigint, deposited bigint, returned bigint, held bigint, staked bigint, won bigint,
-    other bigint, closing bigint, withdrawn bigint, turnover bigint, lost bigint, bets_won bigint, bets_lost bigint, bets_void bigint)
+-- What a range of a wallet's movements adds up to. A bet counts when it is settled; one that was settled wrongly and taken back
+-- counts as minus one.
+CREATE FUNCTION wallet_moved(bigint, bigint, bigint)
+  RETURNS TABLE (deposited bigint, returned bigint, held bigint, staked bigint, won bigint, other bigint, withdrawn bigint,
+    turnover bigint, lost bigint, bets_won bigint, bets_lost bigint, bets_void bigint)
   LANGUAGE sql STABLE ROWS 1 AS $$
-  SELECT count(*), wallet_available($1, $2 - 1),
-         coalesce(sum(l.available) FILTER (WHERE k.kind IN ('deposit', 'suspense_released')), 0)::bigint,
+  SELECT coalesce(sum(l.available) FILTER (WHERE k.kind IN ('deposit', 'suspense_released')), 0)::bigint,
          coalesce(sum(l.available) FILTER (WHERE k.kind IN ('refund', 'chargeback')), 0)::bigint,
          coalesce(sum(l.available) FILTER (WHERE k.kind IN ('withdrawal_hold', 'withdrawal_paid', 'withdrawal_release')), 0)::bigint,
          coalesce(sum(l.available) FILTER (WHERE k.kind IN ('bet_placed', 'bet_cancelled', 'bet_lost')), 0)::bigint,
          coalesce(sum(l.available) FILTER (WHERE k.kind = 'bet_won'), 0)::bigint,
          coalesce(sum(l.available) FILTER (WHERE k.kind NOT IN ('deposit', 'suspense_released', 'refund', 'chargeback', 'withdrawal_hold',
            'withdrawal_paid', 'withdrawal_release', 'bet_placed', 'bet_cancelled', 'bet_lost', 'bet_won')), 0)::bigint,
-         wallet_available($1, $3),
          coalesce(sum(-l.withdrawals) FILTER (WHERE k.kind = 'withdrawal_paid'), 0)::bigint,
          coalesce(sum(-l.bets) FILTER (WHERE k.kind IN ('bet_won', 'bet_lost')), 0)::bigint,
          coalesce(sum(-l.bets) FILTER (WHERE k.kind = 'bet_lost'), 0)::bigint,
@@ -903,6 +901,84 @@ CREATE FUNCTION wallet_summary(bigint, bigint, bigint)
     FROM wallet_lines($1, $2, $3) l JOIN ledger_journal j ON j.id = l.journal_id LEFT JOIN ledger_journal r ON r.id = j.reverses_id
       CROSS JOIN LATERAL (SELECT coalesce(r.kind, j.kind)::text AS kind, CASE WHEN r.id IS NULL THEN 1 ELSE -1 END AS sign) k
 $$;
+
+-- What a wallet's movements add up to from the first on, noted at every thousandth: so a long range costs no more than a short one.
+-- A job writes them, and nothing but the speed of statistics depends on it.
+CREATE TABLE wallet_checkpoint (
+  wallet bigint NOT NULL REFERENCES users_balance (id),
+  seq bigint NOT NULL CHECK (seq > 0 AND seq % 1000 = 0),
+  deposited bigint NOT NULL,
+  returned bigint NOT NULL,
+  held bigint NOT NULL,
+  staked bigint NOT NULL,
+  won bigint NOT NULL,
+  other bigint NOT NULL,
+  withdrawn bigint NOT NULL,
+  turnover bigint NOT NULL,
+  lost bigint NOT NULL,
+  bets_won bigint NOT NULL,
+  bets_lost bigint NOT NULL,
+  bets_void bigint NOT NULL,
+  PRIMARY KEY (wallet, seq));
+CREATE TRIGGER wallet_checkpoint_rows BEFORE UPDATE OR DELETE ON wallet_checkpoint FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER wallet_checkpoint_truncate BEFORE TRUNCATE ON wallet_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- The sums from the first movement to this one: those of the last checkpoint on the way, and the rest.
+CREATE FUNCTION wallet_sums(bigint, bigint) RETURNS SETOF wallet_checkpoint LANGUAGE sql STABLE ROWS 1 AS $$
+  SELECT $1, $2, coalesce(c.deposited, 0) + m.deposited,
+         coalesce(c.returned, 0) + m.returned,
+         coalesce(c.held, 0) + m.held,
+         coalesce(c.staked, 0) + m.staked,
+         coalesce(c.won, 0) + m.won,
+         coalesce(c.other, 0) + m.other,
+         coalesce(c.withdrawn, 0) + m.withdrawn,
+         coalesce(c.turnover, 0) + m.turnover,
+         coalesce(c.lost, 0) + m.lost,
+         coalesce(c.bets_won, 0) + m.bets_won,
+         coalesce(c.bets_lost, 0) + m.bets_lost,
+         coalesce(c.bets_void, 0) + m.bets_void
+    FROM (SELECT) one LEFT JOIN LATERAL (SELECT * FROM wallet_checkpoint WHERE wallet = $1 AND seq <= $2 ORDER BY seq DESC LIMIT 1) c ON true
+      CROSS JOIN LATERAL wallet_moved($1, coalesce(c.seq, 0) + 1, $2) m
+$$;
+
+-- Notes what is due, at most so many; answers how many. Called by the program, which may not write the table itself.
+CREATE FUNCTION wallet_checkpoints(p_limit int) RETURNS int
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  v_due record;
+  v_made int := 0;
+BEGIN
+  FOR v_due IN
+      SELECT w.id, w.seq, coalesce((SELECT max(c.seq) FROM wallet_checkpoint c WHERE c.wallet = w.id), 0) AS noted
+        FROM users_balance w WHERE w.seq >= 1000 LOOP
+    FOR v_seq IN v_due.noted / 1000 + 1 .. v_due.seq / 1000 LOOP
+      EXIT WHEN v_made >= p_limit;
+      INSERT INTO wallet_checkpoint SELECT * FROM wallet_sums(v_due.id, v_seq * 1000) ON CONFLICT DO NOTHING;
+      v_made := v_made + 1;
+    END LOOP;
+  END LOOP;
+  RETURN v_made;
+END $$;
+REVOKE ALL ON FUNCTION wallet_checkpoints FROM PUBLIC;
+
+-- What a range of a wallet's movements comes to. The seven that begin with opening, moved by the next six, give closing.
+CREATE FUNCTION wallet_summary(p_wallet bigint, p_first bigint, p_last bigint)
+  RETURNS TABLE (movements bigint, opening bigint, deposited bigint, returned bigint, held bigint, staked bigint, won bigint,
+    other bigint, closing bigint, withdrawn bigint, turnover bigint, lost bigint, bets_won bigint, bets_lost bigint, bets_void bigint)
+  LANGUAGE plpgsql STABLE ROWS 1 AS $$
+BEGIN
+  IF p_last - p_first < 1000 THEN
+    RETURN QUERY SELECT p_last - p_first + 1, wallet_available(p_wallet, p_first - 1), m.deposited, m.returned, m.held, m.staked, m.won,
+        m.other, wallet_available(p_wallet, p_last), m.withdrawn, m.turnover, m.lost, m.bets_won, m.bets_lost, m.bets_void
+      FROM wallet_moved(p_wallet, p_first, p_last) m;
+  ELSE
+    RETURN QUERY SELECT p_last - p_first + 1, wallet_available(p_wallet, p_first - 1), t.deposited - f.deposited,
+        t.returned - f.returned, t.held - f.held, t.staked - f.staked, t.won - f.won, t.other - f.other,
+        wallet_available(p_wallet, p_last), t.withdrawn - f.withdrawn, t.turnover - f.turnover, t.lost - f.lost,
+        t.bets_won - f.bets_won, t.bets_lost - f.bets_lost, t.bets_void - f.bets_void
+      FROM wallet_sums(p_wallet, p_last) t, wallet_sums(p_wallet, p_first - 1) f;
+  END IF;
+END $$;
 
 -- A wallet's month, made once when it is over. The range of movements says exactly what is in it, so it can be told again from the
 -- ledger at any time: it begins where the one before it ended, whatever the clock said while midnight passed.
@@ -1296,6 +1372,14 @@ BEGIN
       WHERE (s.last_seq - s.first_seq + 1, s.closing_minor - s.opening_minor, s.deposits_minor, s.withdrawals_minor, s.bets_minor,
              s.turnover_minor, s.wins_minor, s.losses_minor)
           IS DISTINCT FROM (l.movements, l.moved, l.deposits, l.withdrawals, l.bets, l.turnover, l.wins, l.losses);
+  RETURN QUERY  -- a wallet's noted sums are what the ledger says, each from the one before it
+    SELECT 'checkpoint is what the ledger says', format('wallet %s, movement %s', c.wallet, c.seq)
+      FROM wallet_checkpoint c LEFT JOIN wallet_checkpoint b ON b.wallet = c.wallet AND b.seq = c.seq - 1000
+        CROSS JOIN LATERAL wallet_moved(c.wallet, c.seq - 999, c.seq) m
+      WHERE (b.seq IS NULL AND c.seq > 1000) OR (c.deposited - coalesce(b.deposited, 0), c.returned - coalesce(b.returned, 0), c.held - coalesce(b.held, 0), c.staked - coalesce(b.staked, 0),
+          c.won - coalesce(b.won, 0), c.other - coalesce(b.other, 0), c.withdrawn - coalesce(b.withdrawn, 0), c.turnover - coalesce(b.turnover, 0),
+          c.lost - coalesce(b.lost, 0), c.bets_won - coalesce(b.bets_won, 0), c.bets_lost - coalesce(b.bets_lost, 0), c.bets_void - coalesce(b.bets_void, 0))
+        IS DISTINCT FROM (m.deposited, m.returned, m.held, m.staked, m.won, m.other, m.withdrawn, m.turnover, m.lost, m.bets_won, m.bets_lost, m.bets_void);
   RETURN QUERY  -- and goes on where the one before it ended
     SELECT 'statement follows the one before it', format('statement %s', s.statement_id)
       FROM (SELECT m.*, lag(m.last_seq, 1, 0::bigint) OVER w AS last_before, lag(m.closing_minor, 1, 0::bigint) OVER w AS closing_before
@@ -1314,6 +1398,6 @@ DO $$ BEGIN
     GRANT INSERT ON audit_log, approval, monthly_statements, report, activity, casino_click TO lb_app;
     GRANT UPDATE ON house TO lb_app;
     GRANT INSERT, UPDATE, DELETE ON fsm_state, staff TO lb_app;
-    GRANT EXECUTE ON FUNCTION business_verify TO lb_app;
+    GRANT EXECUTE ON FUNCTION business_verify, wallet_checkpoints TO lb_app;
   END IF;
 END $$;

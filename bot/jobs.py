@@ -65,6 +65,7 @@ def timetable(
     # On the 1st at 00:10; the other hours catch up with a month that nobody was awake for.
     tick(lambda: statements.schedule(datetime.now(UTC)), "cron", minute=10)
     tick(bookkeeping.seal, "interval", seconds=60)
+    tick(bookkeeping.checkpoint, "interval", minutes=10)
     tick(period("verify", "%Y-%m-%dT%H"), "cron", minute=7)
     tick(period("head", "%Y-%m-%d"), "cron", hour=9)
     tick(period("retention", "%Y-%m-%d"), "cron", hour=4)

@@ -1,9 +1,8 @@
 """Wallets as they are, and as the ledger tells how they came to be so."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from asyncpg import Record
 
@@ -412,31 +411,18 @@ def parts(span: Span, size: int) -> list[Span]:
 
 async def totals(tx: Tx, player_id: int, span: Span) -> Summary:
     """What a range comes to, however long it is."""
-    whole: Summary | None = None
-    for part in parts(span, _SUMMED):
-        row = await tx.fetchrow(
-            f"SELECT {SUMMARY} FROM wallet_summary($1, $2, $3)",
-            wallet_number(player_id, span.currency),
-            part.first,
-            part.last,
-        )
-        one = summary(present(row), span.currency, part.first, part.last)
-        whole = one if whole is None else _joined(whole, one)
-    if whole is None:
-        raise LookupError("a range has a piece at least")
-    return whole
+    row = await tx.fetchrow(
+        f"SELECT {SUMMARY} FROM wallet_summary($1, $2, $3)",
+        wallet_number(player_id, span.currency),
+        span.first,
+        span.last,
+    )
+    return summary(present(row), span.currency, span.first, span.last)
 
 
-def _joined(left: Summary, right: Summary) -> Summary:
-    """Two ranges of which the second follows the first."""
-    added: dict[str, Any] = {
-        name: getattr(left, name) + getattr(right, name)
-        for name in (
-            *("movements", "deposited", "returned", "held", "staked", "won", "other"),
-            *("withdrawn", "turnover", "lost", "bets_won", "bets_lost", "bets_void"),
-        )
-    }
-    return replace(left, last=right.last, closing=right.closing, **added)
+async def checkpoint(tx: Tx, limit: int) -> int:
+    """Notes the sums of wallets that have moved a thousand times more, at most `limit`. Answers how many."""
+    return int(await tx.fetchval("SELECT wallet_checkpoints($1)", limit))
 
 
 async def pending(tx: Tx, player_id: int) -> dict[str, tuple[Money, Money]]:

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from db import audit, jobs, ledger, proof
+from db import audit, jobs, ledger, proof, wallets
 from db.database import Database, Tx
 from db.ledger import Finding, Head
 from services.inbox import Inbox
@@ -15,6 +15,8 @@ from services.statements import Statements
 logger = logging.getLogger(__name__)
 
 SEAL_BATCH = 1000
+CHECKPOINTS = 200
+"""In one transaction; each adds up a thousand movements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,13 @@ class Bookkeeping:
         while True:
             async with self.database.transaction() as tx:
                 if await ledger.seal(tx, SEAL_BATCH) < SEAL_BATCH:
+                    return
+
+    async def checkpoint(self) -> None:
+        """Notes sums of long histories, so that their statistics stay quick."""
+        while True:
+            async with self.database.transaction() as tx:
+                if await wallets.checkpoint(tx, CHECKPOINTS) < CHECKPOINTS:
                     return
 
     async def schedule(self, kind: str, period: str) -> None:

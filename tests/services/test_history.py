@@ -1,5 +1,7 @@
 """The history shows each movement once whichever way it is read, and its sums are those of the ledger."""
 
+import asyncio
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,12 +9,13 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import asyncpg
 import pytest
 
 from db import wallets
-from db.models import Asked, Movement, Player, ProviderName
+from db.models import Asked, Movement, Player, ProviderName, Span, Summary
 from db.money import Money
-from db.wallets import Selection
+from db.wallets import Selection, wallet_number
 from services.errors import NotFound
 from services.periods import Named, Period
 from services.wallets import PAGE, Filter, Kind, Status
@@ -266,3 +269,35 @@ async def test_the_course_of_a_balance_is_each_days_last_word(shop: Shop) -> Non
         (120_00, 50_00, 30_00),
         (100_00, 0, 0),
     ]
+
+
+async def test_sums_of_long_histories_are_noted_once_and_say_what_the_movements_say(shop: Shop) -> None:
+    anna = await shop.player()
+    await year(anna, 2_600, ends=NOW, currencies=("USD",)).book(shop.database)
+    wallet = wallet_number(anna.id, "USD")
+    chance = random.Random(7)
+
+    async def sums(span: Span) -> Summary:
+        async with shop.database.connection() as tx:
+            return await wallets.totals(tx, anna.id, span)
+
+    async with shop.database.connection() as tx:
+        last = await tx.fetchval("SELECT seq FROM users_balance WHERE id = $1", wallet)
+    starts = [1, 2, 999, 1000, 1001, 2001, *(chance.randint(1, last) for _ in range(6))]
+    spans = [Span("USD", first, chance.choice([last, chance.randint(first - 1, last)])) for first in starts]
+    before = [await sums(span) for span in spans]
+    await asyncio.gather(*(shop.bookkeeping.checkpoint() for _ in range(4)))
+    assert [await sums(span) for span in spans] == before
+    async with shop.database.connection() as tx:
+        noted = await tx.fetch("SELECT seq FROM wallet_checkpoint WHERE wallet = $1 ORDER BY seq", wallet)
+        assert [row["seq"] for row in noted] == list(range(1000, last + 1, 1000))
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await tx.execute("INSERT INTO wallet_checkpoint SELECT * FROM wallet_sums($1, 3000)", wallet)
+    async with shop.database.owner() as owner:
+        await owner.execute("SET session_replication_role = replica")
+        for column in ("deposited", "lost", "bets_void"):
+            await owner.execute(f"UPDATE wallet_checkpoint SET {column} = {column} + 1 WHERE seq = 1000")
+            assert {finding.rule for finding in await shop.bookkeeping.verify()} == {
+                "checkpoint is what the ledger says"
+            }
+            await owner.execute(f"UPDATE wallet_checkpoint SET {column} = {column} - 1 WHERE seq = 1000")
