@@ -1,4 +1,4 @@
-"""The outside world in miniature, on loopback, in the real protocols: Telegram with a chat page and payments.
+"""The outside world in miniature, on loopback, in the real protocols: Telegram with a chat page, payments, a casino.
 
     async with Sandbox(bot_url="http://127.0.0.1:3000") as world:   # or: python -m sandbox --port 9100
         world.url, .telegram_url, .stripe_url, .yookassa_url (with /v3)          # one server for everything
@@ -13,13 +13,17 @@ People (sandbox.people.Person); nothing sleeps, everything waits for events, `ti
         await anna.presses("Stripe")                # -> Pressed(text, alert, url): the toast, or the link
         await anna.taps("dep:50", on=message)       # any callback data, also of a button that is gone
         await anna.sends(b"…", "passport.pdf", caption="", photo=False)
+        await anna.sends(PNG, "a.png", photo=True)  # the bot may send it on by its file_id
         await anna.blocks(); await anna.unblocks(); anna.deactivate()
+        await anna.joins(world.channel_id); await anna.leaves(world.channel_id)   # -> chat_member, if it is asked for
         await anna.wait_for(lambda message: "x" in message.text, timeout=5, old=True)
-        anna.messages (all), .shown (the bot's), .last, .toasts, .transcript()
-        message.text, .html, .entities, .id, .edited, .raw, .file (name, mime, data)
+        anna.messages (all; len() of it is cheap), .shown (the bot's), .last, .toasts, .transcript()
+        message.text, .entities, .id, .edited, .raw, .file (name, mime, data)
         message.labels, .rows, .buttons (text, data, url), .button("Stripe")
 `world.cast()` makes the people of the page: 1001 Анна (ru), 1002 Ben (en), 900 Admin (en), 901 Boss (ru).
-`world.telegram.limits = True` turns on flood control; `.channels[-100123] = {1001}`; `.forget_queries()`.
+`world.telegram.limits = True` turns on flood control, `.rate` = 30 messages a second in all; `.forget_queries()`.
+Channels: "Looseline News" (@looseline_news, world.channel_id), empty at first; others by `.channels[-100123] = {1001}`.
+        world.telegram.channels (members by id), .posts       # -> [Message]: what the bot posted in channels
 
 Payments; `webhook` is "now" | "late" | "many" | "never"; the first attempts of "now", "many" are awaited:
         await world.stripe.pay(session_id, webhook="many", copies=5)
@@ -59,18 +63,35 @@ Money given back and taken back; `ref` is cs_… or pi_…, at YooKassa the paym
         await world.yookassa.refund(…), .finish_refund(…), .refund_state; no disputes
         world.stripe.charges, .customers, .methods, .refunds, .disputes; world.yookassa.refunds
 
+The casino, programme 1win; amounts as a cabinet writes them ("1 000,50", "-5") or ints, which are numbers in JSON:
+        world.postback_token, world.casino_link               # for the bot; {sub1} in the link is for its click id
+        player = world.casino.register("c7f3a9")              # -> "952674853": an account; None: come by no link
+        await world.casino.registered(player)                 # tells the bot, when you like -> [Raw]
+        await world.casino.deposit(player, "25.5", first=None, both=False)   # first: None: if it is
+                 # both: reported as first_deposit and as deposit, with one transaction id
+        await world.casino.withdraw(player, 500); await world.casino.win(player, 250)
+        await world.casino.fire("ftd", user_id="1", amount="{amount}", sub1="{sub1}")   # exactly this, and no more
+        await world.casino.again(world.casino.log[-1])        # the same once more
+                 # all take sub1=, transaction_id=, country=, currency= (None: left out), method="GET" | "POST",
+                 # body="query" | "form" | "json", webhook=, copies=
+        world.casino.secret = "…"                             # adds a signature, see sandbox.casino.signature
+        world.casino.log[-1].event, .parameters, .raw, .status, .answer, .answers; world.casino.players
+Raw(event, body, headers, method, path) is also what to deliver by oneself: webhook="never".
+
         world.deliveries.log, .late_seconds, .shuffle; await world.deliveries.drained()
 
 Faults, by Telegram method or "VERB /path", * is a wildcard, times=None until cleared:
         world.faults.add("stripe", "POST /v1/checkout/sessions", Fault.LOST, times=1)
         world.faults.add("telegram", "sendMessage", Fault.TOO_MANY(retry_after=1), times=3)
         world.faults.add("yookassa", "*", Fault.HANG, chance=0.1)
+        world.faults.add("telegram", "sendMessage", Fault.FORBIDDEN, chance=0.01)   # each call by itself
         world.faults.clear()                                  # also cuts what hangs
         TOO_MANY(retry_after) FORBIDDEN ERROR (500) GARBAGE (502 HTML) HANG RESET LOST (done, then cut)
         LOST_500 SLOW(seconds) TRUNCATED DRIP(seconds per byte)
         world.calls["stripe", "POST /v1/checkout/sessions"]   # how often it was called
 
-In the bot's web app: `app.add_subapp("/sandbox/", sandbox.chat.application(world))`.
+In the bot's web app: `app.add_subapp("/sandbox/", sandbox.chat.application(world))`; the pages are /sandbox/,
+/sandbox/casino (the desk, with ?sub1= where the bot's link leads) and /sandbox/channel.
 Over HTTP for a world in its own process: `POST /control/NAME`, `GET /control/state`; see `sandbox.control`.
 """
 

@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from sandbox.entities import CannotParse, Entity, parse_html, tidy
-from sandbox.people import File, Json, Message, Person, Pressed
+from sandbox.people import Channel, File, Json, Message, Person, Pressed
 from sandbox.telegram import IMAGES, Telegram
 
 # They change nothing that the sandbox shows, and answer true
@@ -27,6 +27,15 @@ ACCEPTED = re.compile(
 # Methods that begin like this may exist, and only the sandbox lacks them
 VERBS = re.compile(r"(?i)(send|edit|get|set|copy|forward|create|delete|answer|refund|stop|save|post|upload)[a-z]+")
 MEGABYTE = 1 << 20
+# https://core.telegram.org/bots/api#chatmemberadministrator
+RIGHTS = dict.fromkeys(
+    (
+        *("can_manage_chat", "can_delete_messages", "can_manage_video_chats", "can_restrict_members"),
+        *("can_promote_members", "can_change_info", "can_invite_users", "can_post_stories", "can_edit_stories"),
+        *("can_delete_stories", "can_send_welcome_messages", "can_post_messages", "can_edit_messages"),
+    ),
+    True,
+) | {"can_be_edited": False, "is_anonymous": False}
 GIFTS = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels")
 
 
@@ -78,15 +87,15 @@ class Params:
 class Bucket:
     """Tokens that refill with time."""
 
-    def __init__(self, size: float, rate: float) -> None:
-        self.size, self.rate, self.level, self.at = size, rate, size, time.monotonic()
+    def __init__(self, size: float) -> None:
+        self.size, self.level, self.at = size, size, time.monotonic()
 
-    def wait(self) -> float:
-        """Takes one, or says in how many seconds there will be one."""
+    def wait(self, rate: float) -> float:
+        """Takes one, or says in how many seconds there will be one, with `rate` coming in a second."""
         now = time.monotonic()
-        self.level, self.at = min(self.size, self.level + (now - self.at) * self.rate), now
+        self.level, self.at = min(self.size, self.level + (now - self.at) * rate), now
         if self.level < 1:
-            return (1 - self.level) / self.rate
+            return (1 - self.level) / rate
         self.level -= 1
         return 0
 
@@ -99,7 +108,7 @@ class BotApi:
         self._webhook_url = ""
         self._webhook: asyncio.Task[None] | None = None
         self._webhook_error: Json = {}
-        self._overall = Bucket(30, 30)
+        self._overall = Bucket(30)
         self._per_chat: dict[int, Bucket] = {}
         self._methods: dict[str, Callable[[Params], Awaitable[Any]]] = {
             "getme": self._get_me,
@@ -302,15 +311,16 @@ class BotApi:
     def _send(self, params: Params, content: Json, file: File | None = None) -> Json:
         person, markup = self._reachable(params), _markup(params)
         if self._telegram.limits:
-            bucket = self._per_chat.setdefault(person.id, Bucket(5, 1))
-            if wait := max(self._overall.wait(), bucket.wait()):
+            bucket = self._per_chat.setdefault(person.id, Bucket(5))
+            if wait := max(self._overall.wait(self._telegram.rate), bucket.wait(1)):
                 seconds = int(wait) + 1
                 raise ApiError(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
-        raw: Json = {"message_id": self._telegram.next_message_id(), "from": self._telegram.me}
+        sender = {"from": self._telegram.me} if isinstance(person, Person) else {"sender_chat": person.chat}
+        raw: Json = {"message_id": self._telegram.next_message_id(), **sender}
         raw |= {"chat": person.chat, "date": int(time.time()), **content}
         if "inline_keyboard" in markup:
             raw["reply_markup"] = markup
-        elif markup:
+        elif markup and isinstance(person, Person):
             person.keyboard = markup if "keyboard" in markup else None
             self._telegram.show(person)
         person.keep(Message(raw, by_bot=True, file=file))
@@ -323,6 +333,9 @@ class BotApi:
             raise bad("wrong file identifier/HTTP URL specified" if value else f"there is no {kind} in the request")
         if not file.data:
             raise bad("file must be non-empty")
+        if not upload and (kind == "photo") != (file.id in self._telegram.photos):
+            was, wanted = ("Document", "Photo") if kind == "photo" else ("Photo", "Document")
+            raise bad(f"can't use file of type {was} as {wanted}")
         if kind == "photo" and (file.mime not in IMAGES.values() or len(file.data) > 10 * MEGABYTE):
             raise bad("IMAGE_PROCESS_FAILED")
         return file
@@ -333,7 +346,9 @@ class BotApi:
         except (KeyError, ValueError):
             raise bad("chat not found" if "chat_id" in params else "chat_id is empty") from None
 
-    def _reachable(self, params: Params) -> Person:
+    def _reachable(self, params: Params) -> Person | Channel:
+        if channel := self._telegram.channel(params.text("chat_id")):
+            return channel
         person = self._person(params)
         if person.deactivated:
             raise ApiError(403, "Forbidden: user is deactivated")
@@ -373,7 +388,7 @@ class BotApi:
         person, message = self._editable(params)
         return self._edit(person, message, params, {})
 
-    def _editable(self, params: Params) -> tuple[Person, Message]:
+    def _editable(self, params: Params) -> tuple[Person | Channel, Message]:
         person = self._reachable(params)
         message = person.find(params.number("message_id"))
         if message is None:
@@ -382,7 +397,7 @@ class BotApi:
             raise bad("message can't be edited")
         return person, message
 
-    def _edit(self, person: Person, message: Message, params: Params, content: Json, *gone: str) -> Json:
+    def _edit(self, person: Person | Channel, message: Message, params: Params, content: Json, *gone: str) -> Json:
         """Puts `content` in place of the fields in `gone`; a keyboard not sent again is gone too."""
         old = {key: value for key, value in message.raw.items() if key != "edit_date"}
         new = {key: value for key, value in old.items() if key not in (*gone, "reply_markup")} | content
@@ -409,7 +424,8 @@ class BotApi:
         return True
 
     async def _send_chat_action(self, params: Params) -> bool:
-        self._telegram.tell({"typing": {"person": self._reachable(params).id}})
+        if isinstance(reached := self._reachable(params), Person):
+            self._telegram.tell({"typing": {"person": reached.id}})
         return True
 
     async def _answer_callback_query(self, params: Params) -> bool:
@@ -423,6 +439,7 @@ class BotApi:
         if answer.text:
             person.toasts.append(answer)
         self._telegram.tick()
+        person.bell.ring()
         shown = {"person": person.id, "query": query, "text": answer.text, "alert": answer.alert}
         self._telegram.tell({"answered": shown})
         return True
@@ -435,11 +452,16 @@ class BotApi:
             "max_reaction_count": 11,
             "accepted_gift_types": dict.fromkeys(GIFTS, False),
         }
+        if channel := self._telegram.channel(params.text("chat_id")):
+            return {**channel.chat, **known, "invite_link": channel.link}
         return {**self._person(params).chat, **known}
 
     async def _get_chat_member(self, params: Params) -> Json:
-        members = self._telegram.channels.get(params.number("chat_id"))
-        if members is None:
+        if channel := self._telegram.channel(params.text("chat_id")):
+            members = self._telegram.channels[channel.id]
+            if params.number("user_id") == self._telegram.me["id"]:
+                return {"user": self._telegram.me, "status": "administrator", **RIGHTS}
+        else:
             members = {self._person(params).id}
         if (person := self._telegram.people.get(params.number("user_id"))) is None:
             raise bad("user not found")

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from dataclasses import asdict
 from html import escape
-from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -18,6 +17,8 @@ from aiohttp.typedefs import Handler
 
 from sandbox.bot_api import MEGABYTE
 from sandbox.deliveries import WEBHOOKS, Webhook
+from sandbox.desk import Desk
+from sandbox.html import HEADERS, answer, page, words
 from sandbox.stripe import StripeError
 from sandbox.telegram import IMAGES
 from sandbox.yookassa import YooKassaError
@@ -27,19 +28,13 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-PAGE = Path(__file__).parent / "page"
 STATIC = {
     "chat.js": "text/javascript",
     "chat.css": "text/css",
+    "desk.js": "text/javascript",
+    "desk.css": "text/css",
     "pay.css": "text/css",
     "icon.svg": "image/svg+xml",
-}
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
 }
 
 
@@ -77,6 +72,7 @@ def application(world: "Sandbox") -> web.Application:
             web.get("/file/{id}", pages.file),
             web.get("/{provider:stripe|yookassa}/pay/{ref}", pages.payment),
             web.post("/{provider:stripe|yookassa}/pay/{ref}", pages.pay),
+            *Desk(world).routes(),
             web.get("/{name}", pages.static),
         ]
     )
@@ -103,13 +99,13 @@ class Pages:
     # The chat
 
     async def index(self, request: web.Request) -> web.Response:
-        return web.Response(text=_page("index.html"), content_type="text/html", headers=HEADERS)
+        return answer(page("index.html"))
 
     async def static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         if name not in STATIC:
             raise web.HTTPNotFound
-        return web.Response(text=_page(name), content_type=STATIC[name], headers=HEADERS)
+        return web.Response(text=page(name), content_type=STATIC[name], headers=HEADERS)
 
     async def live(self, request: web.Request) -> web.WebSocketResponse:
         """Everything so far, then everything that happens."""
@@ -140,6 +136,11 @@ class Pages:
         return {
             "everything": {
                 "bot": {"name": telegram.me["first_name"], "username": telegram.me["username"]},
+                "channels": [
+                    {"username": channel.username, "link": channel.link}
+                    for channel in (telegram.channel(str(channel_id)) for channel_id in telegram.channels)
+                    if channel is not None and channel.username
+                ],
                 "people": [telegram.profile(person) for person in people],
                 "messages": [telegram.view(person, message) for person in people for message in person.messages[-300:]],
                 "deliveries": [asdict(attempt) for attempt in list(self._world.deliveries.log)[-30:]],
@@ -170,12 +171,13 @@ class Pages:
 
     async def upload(self, request: web.Request) -> web.Response:
         person = self._world.telegram.people.get(int(request.match_info["person"]))
-        upload = (await request.post()).get("file")
+        form = await request.post()
+        upload, caption = form.get("file"), form.get("caption", "")
         if person is None or not isinstance(upload, web.FileField):
             raise web.HTTPBadRequest
         with upload.file:
             file = self._world.telegram.store(upload.filename, upload.file.read())
-        person.write("", file, photo=file.mime.startswith("image/"))
+        person.write(str(caption)[:1024], file, photo=file.mime.startswith("image/"))
         return web.json_response({})
 
     async def file(self, request: web.Request) -> web.Response:
@@ -194,34 +196,33 @@ class Pages:
         shown = (self._world.stripe if provider == "stripe" else self._world.yookassa).page(ref)
         if shown is None:
             raise web.HTTPNotFound
-        language = "ru" if request.headers.get("Accept-Language", "").startswith("ru") else "en"
-        words: dict[str, str] = json.loads(_page("pay.json"))[language]
+        texts = words(request, "pay.json")
         # The bot's own t.me links lead to the chat page here, as there is no Telegram to open
         back = "../../" if (urlsplit(shown["back"] or "").hostname or "t.me") == "t.me" else shown["back"]
-        values = words | {
+        values = texts | {
             "provider": provider,
             "brand": {"stripe": "Stripe", "yookassa": "YooKassa"}[provider],
             "status": shown["status"],
             "amount": shown["amount"],
-            "description": shown["description"] or words["nothing"],
+            "description": shown["description"] or texts["nothing"],
             "problem": shown["problem"],
-            "keeps": words["keeps"] if shown["keeps"] else "",
+            "keeps": texts["keeps"] if shown["keeps"] else "",
             "way": back,
-            "headline": words[shown["status"]],
-            "leave": words["leave" if shown["status"] == "open" else "back"],
-            **{name: f"{words[name]}: {shown[name]}" if shown[name] else "" for name in ("refunded", "disputed")},
+            "headline": texts[shown["status"]],
+            "leave": texts["leave" if shown["status"] == "open" else "back"],
+            **{name: f"{texts[name]}: {shown[name]}" if shown[name] else "" for name in ("refunded", "disputed")},
         }
         safe = {name: escape(value) for name, value in values.items()}
-        page = Template(_page("pay.html")).substitute(
+        html = Template(page("pay.html")).substitute(
             safe,
             reasons="".join(f"<option>{escape(reason)}</option>" for reason in shown["reasons"]),
-            cards="".join(_card(card, words["later"]) for card in shown["cards"]),
+            cards="".join(_card(card, texts["later"]) for card in shown["cards"]),
             acts="".join(
-                f'<button name="action" value="{name}">{escape(words[name])}</button>' for name in shown["can"]
+                f'<button name="action" value="{name}">{escape(texts[name])}</button>' for name in shown["can"]
             ),
-            notices=Template(_page("notify.html")).substitute(safe),
+            notices=Template(page("notify.html")).substitute(safe),
         )
-        return web.Response(text=page, content_type="text/html", headers=HEADERS)
+        return answer(html)
 
     async def pay(self, request: web.Request) -> web.StreamResponse:
         name, ref = request.match_info["provider"], request.match_info["ref"]
@@ -258,7 +259,3 @@ def _card(card: Json, later: str) -> str:
     digits = re.sub(r"(.{4})(?=.)", r"\1 ", card["number"])
     said = card["page"] or (f"{later}: {card['kept']}" if card["kept"] else card["brand"])
     return f'<option value="{card["number"]}">{escape(f"{digits} · {said}")}</option>'
-
-
-def _page(name: str) -> str:
-    return (PAGE / name).read_text(encoding="utf-8")

@@ -1,13 +1,18 @@
 """The Python methods over HTTP, for a world in a process of its own: POST /control/NAME with JSON arguments.
 
 person(person, first_name, username, language_code, started) · say(person, text) · see(person, words, timeout)
-press(person, button, timeout) · tap(person, data, message, timeout) · block(person) · unblock(person)
-messages(person) · pay, decline, expire(provider, ref, webhook, copies, …) · settle(ref, …)
+press(person, button, timeout) · tap(person, data, message, timeout) · block, unblock, deactivate(person)
+crowd(first, count, language_code, started): people with these ids · join, leave(person, channel) · messages(person)
+seen(words): how many of the bot's messages with these words each person has
+pay, decline, expire(provider, ref, webhook, copies, …) · settle(ref, …)
 stray(provider, amount, …) · newest(provider) · events(provider, ref) · page(provider, ref)
 refund, finish_refund(provider, ref, …) · dispute, close_dispute, escalate(ref, …) · cards(customer)
-keep(customer, card) · unkeep, renew, delete_customer(ref, …) · spoil(provider, ref, reason) · revoke(ref) · clear()
-fault(server, where, fault, times, chance, seconds, retry_after)
-configure(bot_url, page_url, limits, late_seconds, shuffle, refund_state, slow_charges) · GET /control/state
+keep(customer, card) · unkeep, renew, delete_customer(ref, …) · spoil(provider, ref, reason) · revoke(ref)
+casino_register(click_id, country) · casino_registered, casino_deposit, casino_withdraw, casino_win(player, amount, …)
+casino_fire(event, user_id, amount, …)
+fault(server, where, fault, times, chance, seconds, retry_after) · clear()
+configure(bot_url, page_url, limits, rate, late_seconds, shuffle, refund_state, slow_charges, postback_token,
+casino_secret) · GET /control/state
 Answers {"result": …}, or 400 with {"error": …}, as when something was not seen in time.
 """
 
@@ -17,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sandbox.deliveries import Raw
 from sandbox.faults import KINDS, Fault
 from sandbox.people import Message, Person
 from sandbox.stripe import Stripe, StripeError
@@ -68,6 +74,23 @@ class Control:
 
     async def unblock(self, person: int) -> None:
         self._who(person).unblock()
+
+    async def deactivate(self, person: int) -> None:
+        self._who(person).deactivate()
+
+    async def crowd(self, first: int, count: int, **known: Any) -> None:
+        for telegram_id in range(first, first + count):
+            self._world.person(telegram_id, f"Person {telegram_id}", **known)
+
+    async def seen(self, words: str) -> dict[int, int]:
+        people = self._world.telegram.people.values()
+        return {person.id: sum(message.has(words) for message in person.shown) for person in people}
+
+    async def join(self, person: int, channel: int | None = None) -> None:
+        self._who(person).join(channel or self._world.channel_id)
+
+    async def leave(self, person: int, channel: int | None = None) -> None:
+        self._who(person).leave(channel or self._world.channel_id)
 
     async def messages(self, person: int) -> list[Json]:
         return [self._shown(self._who(person), message) for message in self._who(person).messages]
@@ -123,6 +146,24 @@ class Control:
     async def revoke(self, ref: str) -> None:
         self._world.yookassa.revoke(ref)
 
+    async def casino_register(self, click_id: str | None = None, **how: Any) -> str:
+        return self._world.casino.register(click_id, **how)
+
+    async def casino_registered(self, player: str, **how: Any) -> list[Json]:
+        return _raws(await self._world.casino.registered(player, **how))
+
+    async def casino_deposit(self, player: str, amount: str | int, **how: Any) -> list[Json]:
+        return _raws(await self._world.casino.deposit(player, amount, **how))
+
+    async def casino_withdraw(self, player: str, amount: str | int, **how: Any) -> list[Json]:
+        return _raws(await self._world.casino.withdraw(player, amount, **how))
+
+    async def casino_win(self, player: str, amount: str | int, **how: Any) -> list[Json]:
+        return _raws(await self._world.casino.win(player, amount, **how))
+
+    async def casino_fire(self, event: str, **how: Any) -> list[Json]:
+        return _raws(await self._world.casino.fire(event, **how))
+
     async def page(self, provider: str, ref: str) -> Json | None:
         return self._provider(provider).page(ref)
 
@@ -130,7 +171,7 @@ class Control:
         return self._provider(provider).newest()
 
     async def events(self, provider: str, ref: str) -> list[Json]:
-        return [{**raw._asdict(), "body": raw.body.decode()} for raw in self._provider(provider).events(ref)]
+        return _raws(self._provider(provider).events(ref))
 
     async def fault(
         self,
@@ -154,10 +195,13 @@ class Control:
         bot_url: str | None = None,
         page_url: str | None = None,
         limits: bool | None = None,
+        rate: float | None = None,
         late_seconds: float | None = None,
         shuffle: bool | None = None,
         refund_state: str | None = None,
         slow_charges: bool | None = None,
+        postback_token: str | None = None,
+        casino_secret: str | None = None,
     ) -> None:
         world = self._world
         world.stripe.refund_state = refund_state or world.stripe.refund_state
@@ -165,6 +209,9 @@ class Control:
         world.stripe.slow_charges = world.stripe.slow_charges if slow_charges is None else slow_charges
         world.bot_url = bot_url or world.bot_url
         world.page_url = page_url or world.page_url
+        world.postback_token = postback_token or world.postback_token
+        world.casino.secret = casino_secret or world.casino.secret
+        world.telegram.rate = rate or world.telegram.rate
         world.telegram.limits = world.telegram.limits if limits is None else limits
         world.deliveries.late_seconds = world.deliveries.late_seconds if late_seconds is None else late_seconds
         world.deliveries.shuffle = world.deliveries.shuffle if shuffle is None else shuffle
@@ -196,9 +243,19 @@ class Control:
                 "refunds": world.yookassa.refunds,
                 "taken": world.yookassa.taken(),
             },
+            "channels": {channel: sorted(members) for channel, members in world.telegram.channels.items()},
+            "posts": [post.raw for post in world.telegram.posts],
+            "casino": {
+                "players": [asdict(player) for player in world.casino.players.values()],
+                "fired": len(world.casino.log),
+            },
             "deliveries": [asdict(attempt) for attempt in world.deliveries.log],
             "calls": {f"{server} {where}": count for (server, where), count in world.calls.items() if server},
         }
+
+
+def _raws(raws: list[Raw]) -> list[Json]:
+    return [{**raw._asdict(), "body": raw.body.decode()} for raw in raws]
 
 
 def routes(world: "Sandbox") -> list[web.RouteDef]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 import aiohttp
+from yarl import URL
 
 Webhook = Literal["now", "late", "many", "never"]
 WEBHOOKS: tuple[Webhook, ...] = get_args(Webhook)
@@ -21,19 +22,8 @@ class Raw(NamedTuple):
     event: str
     body: bytes
     headers: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Notice:
-    provider: str
-    event: str
-    subject: str  # the id of the payment it is about
-    body: bytes
-    sign: Callable[[bytes], dict[str, str]]  # anew at each attempt, as signatures carry the time
-
-    @property
-    def raw(self) -> Raw:
-        return Raw(self.event, self.body, {"Content-Type": "application/json", **self.sign(self.body)})
+    method: str = "POST"
+    path: str = ""  # below the bot's address, with the query
 
 
 @dataclass(frozen=True)
@@ -45,6 +35,34 @@ class Attempt:
     status: int | None  # None: no answer
     milliseconds: int
     at: float
+    answer: str = ""  # the beginning of the body
+
+
+@dataclass(frozen=True)
+class Notice:
+    provider: str
+    event: str
+    subject: str  # the id of the payment it is about
+    body: bytes
+    sign: Callable[[bytes], dict[str, str]]  # anew at each attempt, as signatures carry the time
+    method: str = "POST"
+    path: str | None = None  # None: where the provider's webhooks go
+    heard: Callable[[Attempt], None] | None = None  # told of each attempt
+
+    @property
+    def raw(self) -> Raw:
+        typed = {"Content-Type": "application/json"} if self.body else {}
+        path = f"/api/webhook/{self.provider}" if self.path is None else self.path
+        return Raw(self.event, self.body, typed | self.sign(self.body), self.method, path)
+
+    def taken(self, status: int | None) -> bool:
+        """Whether the sender is content. Stripe is with any 2xx, YooKassa with 200 alone."""
+        if status is None:
+            return False
+        if self.provider in ("stripe", "yookassa"):
+            return status == 200 or (200 <= status < 300 and self.provider == "stripe")
+        # Postbacks are repeated when they did not get through, and not when they were refused
+        return status < 500 and status not in (408, 429)
 
 
 class Deliveries:
@@ -105,17 +123,24 @@ class Deliveries:
 
     async def _try(self, notice: Notice, number: int) -> bool:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
-        began, status = time.monotonic(), None
+            # Thousands at once wait here for a connection, and that wait is not the bot's
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(sock_connect=20, sock_read=20))
+        began, status, answer = time.monotonic(), None, b""
         if (target := self._target()) is None:
             return False
-        url = f"{target.rstrip('/')}/api/webhook/{notice.provider}"
+        raw = notice.raw
+        url = URL(f"{target.rstrip('/')}{raw.path}", encoded=True)
         with suppress(aiohttp.ClientError, TimeoutError):
-            async with self._session.post(url, data=notice.body, headers=notice.raw.headers) as response:
+            async with self._session.request(
+                raw.method, url, data=raw.body or None, headers=raw.headers, skip_auto_headers=["Content-Type"]
+            ) as response:
                 status = response.status
+                answer = (await response.read())[:200]
         spent = round((time.monotonic() - began) * 1000)
-        attempt = Attempt(notice.provider, notice.event, notice.subject, number, status, spent, time.time())
+        about = (notice.provider, notice.event, notice.subject)
+        attempt = Attempt(*about, number, status, spent, time.time(), answer.decode(errors="replace"))
         self.log.append(attempt)
+        if notice.heard is not None:
+            notice.heard(attempt)
         self._tell({"delivery": asdict(attempt)})
-        # Stripe is content with any 2xx, YooKassa with 200 alone
-        return status is not None and (status == 200 or (200 <= status < 300 and notice.provider == "stripe"))
+        return notice.taken(status)

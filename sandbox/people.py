@@ -112,6 +112,40 @@ class Message:
         return next(iter(exact or [b for b in self.buttons if words.casefold() in b.text.casefold()]), None)
 
 
+class Channel:
+    """Where the bot posts as its administrator; `telegram.channels` says who is a member."""
+
+    def __init__(self, telegram: "Telegram", channel_id: int, title: str, username: str | None) -> None:
+        self.telegram, self.id, self.title, self.username = telegram, channel_id, title, username
+
+    @property
+    def chat(self) -> Json:
+        named = {} if self.username is None else {"username": self.username}
+        return {"id": self.id, "type": "channel", "title": self.title, **named}
+
+    @property
+    def link(self) -> str:
+        """Where people join, as its administrators get it."""
+        return f"https://t.me/+{abs(self.id)}"
+
+    def find(self, message_id: int) -> Message | None:
+        mine = (post for post in self.telegram.posts if post.raw["chat"]["id"] == self.id)
+        return next((post for post in mine if post.id == message_id), None)
+
+    def keep(self, post: Message) -> Message:
+        if not post.changed:
+            self.telegram.posts.append(post)
+        post.changed = self.telegram.tick()
+        return post
+
+    def lose(self, message_id: int) -> bool:
+        if (post := self.find(message_id)) is None:
+            return False
+        self.telegram.posts.remove(post)
+        self.telegram.tick()
+        return True
+
+
 @dataclass(eq=False)
 class Person:
     """Somebody with a Telegram account. See the package docstring for how tests talk to one."""
@@ -127,6 +161,7 @@ class Person:
     messages: list[Message] = field(default_factory=list)
     toasts: list[Pressed] = field(default_factory=list)
     keyboard: Json | None = None  # the reply keyboard under the input field
+    bell: Bell = field(default_factory=Bell)  # this chat's own, as thousands may wait for their messages
     _acted: int = 0  # when the person last did something
     _said: bool = False  # and that it was a message, not a press
 
@@ -167,11 +202,9 @@ class Person:
         self.unblock()
         self.started = True
         text, entities = tidy(text, [])
-        content: Json
-        if file is None:
-            content = {"text": text, **({"entities": entities} if entities else {})}
-        else:
-            content = {**self.telegram.media(file, photo), **({"caption": text} if text else {})}
+        words = {"text": text} if file is None else self.telegram.media(file, photo)
+        found = {"caption": text, "caption_entities": entities} if file else {"entities": entities}
+        content = words | {name: value for name, value in found.items() if value}
         raw = {"message_id": self.telegram.next_message_id(), "from": self.user, "chat": self.chat}
         raw |= {"date": int(time.time()), **content}
         message = self.keep(Message(raw, by_bot=False, file=file))
@@ -194,6 +227,17 @@ class Person:
             self.blocked = False
             self.telegram.membership(self, "kicked", "member")
 
+    def join(self, channel_id: int) -> None:
+        """Becomes a member of a channel. LookupError: there is no such channel."""
+        if self.id not in self.telegram.channels[channel_id]:
+            self.telegram.channels[channel_id].add(self.id)
+            self.telegram.moved(self, channel_id, "left", "member")
+
+    def leave(self, channel_id: int) -> None:
+        if self.id in self.telegram.channels[channel_id]:
+            self.telegram.channels[channel_id].remove(self.id)
+            self.telegram.moved(self, channel_id, "member", "left")
+
     def deactivate(self) -> None:
         """Deletes the account: from now on the bot gets 403 `user is deactivated`."""
         self.deactivated = True
@@ -202,7 +246,9 @@ class Person:
         if not message.changed:
             self.messages.append(message)
         message.changed = self.telegram.tick()
-        self.telegram.tell({"message": self.telegram.view(self, message)})
+        self.bell.ring()
+        if self.telegram.watched():
+            self.telegram.tell({"message": self.telegram.view(self, message)})
         return message
 
     def lose(self, message_id: int) -> bool:
@@ -211,6 +257,7 @@ class Person:
             return False
         self.messages.remove(message)
         self.telegram.tick()
+        self.bell.ring()
         self.telegram.tell({"deleted": {"person": self.id, "id": message_id}})
         return True
 
@@ -228,6 +275,12 @@ class Person:
     async def unblocks(self) -> None:
         self.unblock()
 
+    async def joins(self, channel_id: int) -> None:
+        self.join(channel_id)
+
+    async def leaves(self, channel_id: int) -> None:
+        self.leave(channel_id)
+
     async def sees(self, words: str | re.Pattern[str], timeout: float = 10) -> Message:
         """Waits for a message of the bot, new or edited since the last act, that has these words."""
         return await self._wait(lambda message: message.has(words), timeout, False, f"see {words!r}")
@@ -241,7 +294,7 @@ class Person:
             seen = (message for message in reversed(self.shown) if old or message.changed > self._acted)
             return next((message for message in seen if check(message)), None)
 
-        message = await self.telegram.bell.until(look, timeout)
+        message = await self.bell.until(look, timeout)
         if message is None:
             raise AssertionError(f"{self.first_name} did not {what} in {timeout} s. Chat:\n{self.transcript()}")
         return message
@@ -266,7 +319,7 @@ class Person:
         """Sends callback data as a button of that message would, whether it has such a button or not."""
         message = on or self.shown[-1]
         query = self.press(data, message)
-        answer = await self.telegram.bell.until(lambda: self.telegram.answers.get(query), timeout)
+        answer = await self.bell.until(lambda: self.telegram.answers.get(query), timeout)
         if answer is None:
             raise AssertionError(f"No answer to the button {data!r} in {timeout} s. Chat:\n{self.transcript()}")
         return answer

@@ -5,25 +5,29 @@ import secrets
 import time
 from collections.abc import Callable
 
-from sandbox.people import Bell, File, Json, Message, Person, Pressed
+from sandbox.people import Bell, Channel, File, Json, Message, Person, Pressed
 
 # Kept from a bot that does not ask for them: https://core.telegram.org/bots/api#getupdates
 NOT_BY_DEFAULT = ("chat_member", "message_reaction", "message_reaction_count")
+CHANNEL_ID, CHANNEL_TITLE, CHANNEL_USERNAME = -1001000000001, "Looseline News", "looseline_news"
 IMAGES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "image/webp"}
 
 
 class Telegram:
-    def __init__(self, token: str, tell: Callable[[Json], None]) -> None:
+    def __init__(self, token: str, tell: Callable[[Json], None], watched: Callable[[], bool]) -> None:
         self.token = token
-        self.tell = tell  # tells open chat pages what happened
+        self.tell, self.watched = tell, watched  # tells open chat pages what happened; whether there are any
         self.me = {"id": int(token.partition(":")[0]), "is_bot": True, "first_name": "Looseline"}
         self.me |= {"username": "looseline_bot"}
         self.people: dict[int, Person] = {}
-        self.channels: dict[int, set[int]] = {}  # who is a member of the channels the bot may ask about
+        self.channels: dict[int, set[int]] = {CHANNEL_ID: set()}  # who is a member of those the bot may ask about
+        self.posts: list[Message] = []  # in channels
+        self.photos: set[str] = set()  # which of the files are
         self.files: dict[str, File] = {}
         self.commands: dict[tuple[str, str], list[Json]] = {}  # by scope and language
         self.descriptions: dict[str, str] = {}
-        self.limits = False  # True: about one message a second to a chat and thirty in all, then 429
+        self.limits = False  # True: about one message a second to a chat and `rate` in all, then 429
+        self.rate = 30.0
         self.updates: list[Json] = []
         self.allowed: list[str] = []  # the kinds of updates the bot asked for
         self.bell = Bell()
@@ -41,6 +45,15 @@ class Telegram:
             self.people[telegram_id] = person
             self.show(person)
         return self.people[telegram_id]
+
+    def channel(self, name: str) -> Channel | None:
+        """By id or @username."""
+        if name.lower() == f"@{CHANNEL_USERNAME}":
+            name = str(CHANNEL_ID)
+        if not name.lstrip("-").isdigit() or int(name) not in self.channels:
+            return None
+        ours = int(name) == CHANNEL_ID
+        return Channel(self, int(name), CHANNEL_TITLE if ours else "Channel", CHANNEL_USERNAME if ours else None)
 
     def tick(self) -> int:
         """The next moment in the order of events; wakes everybody who waits for something to happen."""
@@ -80,6 +93,15 @@ class Telegram:
         self.update("my_chat_member", content)
         self.show(person)
 
+    def moved(self, person: Person, channel_id: int, old: str, new: str) -> None:
+        """Somebody joined or left a channel: https://core.telegram.org/bots/api#chatmemberupdated"""
+        channel = self.channel(str(channel_id))
+        if channel is not None:
+            content: Json = {"chat": channel.chat, "from": person.user, "date": int(time.time())}
+            content["old_chat_member"] = {"user": person.user, "status": old}
+            content["new_chat_member"] = {"user": person.user, "status": new}
+            self.update("chat_member", content)
+
     def store(self, name: str, data: bytes) -> File:
         # A picture is what its bytes say it is; for the rest the name will do
         mime = next((mime for magic, mime in IMAGES.items() if data.startswith(magic)), None)
@@ -94,13 +116,14 @@ class Telegram:
         """The part of a message that describes its file."""
         known = {"file_id": file.id, "file_unique_id": file.id[:16], "file_size": len(file.data)}
         if photo:
+            self.photos.add(file.id)
             return {"photo": [{**known, "width": 800, "height": 600}]}
         return {"document": {**known, "file_name": file.name, "mime_type": file.mime}}
 
     # What the chat page shows
 
     def show(self, *people: Person) -> None:
-        for person in people or self.people.values():
+        for person in (people or self.people.values()) if self.watched() else ():
             self.tell({"person": self.profile(person)})
 
     def profile(self, person: Person) -> Json:

@@ -8,14 +8,15 @@ from aiohttp import web
 
 from sandbox import chat, control, stripe_api
 from sandbox.bot_api import MEGABYTE, BotApi
+from sandbox.casino import Casino
 from sandbox.deliveries import Deliveries
 from sandbox.faults import Faults
 from sandbox.people import Person
 from sandbox.stripe import Stripe
-from sandbox.telegram import Telegram
+from sandbox.telegram import CHANNEL_ID, Telegram
 from sandbox.yookassa import YooKassa
 
-BOT_TOKEN, STRIPE_WEBHOOK_SECRET = "42:SANDBOX", "whsec_sandbox"
+BOT_TOKEN, STRIPE_WEBHOOK_SECRET, POSTBACK_TOKEN = "42:SANDBOX", "whsec_sandbox", "sandbox-postback"
 
 
 class Sandbox:
@@ -37,6 +38,7 @@ class Sandbox:
         self.bot_token = bot_token
         self.stripe_key, self.stripe_webhook_secret = stripe_key, stripe_webhook_secret
         self.yookassa_shop, self.yookassa_key = yookassa_shop, yookassa_key
+        self.postback_token = POSTBACK_TOKEN
         self.bot_url = bot_url
         self._page_url = page_url
         self._port = port
@@ -45,10 +47,12 @@ class Sandbox:
         self.faults = Faults(seed)
         self.calls = self.faults.calls
         self.deliveries = Deliveries(lambda: self.bot_url, self.tell, seed)
-        self.telegram = Telegram(bot_token, self.tell)
+        self.telegram = Telegram(bot_token, self.tell, lambda: bool(self.feeds))
+        self.channel_id = CHANNEL_ID  # of "Looseline News", which exists from the start and has nobody in it
         self._bot_api = BotApi(self.telegram)
         self.stripe = Stripe(stripe_key, stripe_webhook_secret, self.deliveries, lambda: self.page_url)
         self.yookassa = YooKassa(yookassa_shop, yookassa_key, self.deliveries, lambda: self.page_url)
+        self.casino = Casino(self.deliveries, lambda: self.postback_token)
 
     @property
     def url(self) -> str:
@@ -73,6 +77,11 @@ class Sandbox:
     @page_url.setter
     def page_url(self, value: str) -> None:
         self._page_url = value.rstrip("/")
+
+    @property
+    def casino_link(self) -> str:
+        """The casino's registration page; the bot puts its click id in place of the literal {sub1}."""
+        return f"{self.page_url}/casino?sub1={{sub1}}"
 
     def person(
         self,

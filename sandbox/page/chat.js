@@ -6,14 +6,14 @@ const WORDS = {
     sandbox: "sandbox", webhooks: "Webhooks to the bot", menu: "Menu", start: "START", unblock: "UNBLOCK", bot: "bot",
     note: "A stand-in for Telegram. Nothing leaves this computer.", write: "Message", edited: "edited", you: "You",
     typing: "typing…", offline: "connecting…", blockTitle: "Block or unblock the bot", close: "Close", beside: "Open beside",
-    document: "Document", photo: "Photo", today: "Today", empty: "No messages here yet", copied: "Copied", attach: "Attach a file", payment: "The payment's page",
+    casino: "Casino desk", channel: "Channel", document: "Document", photo: "Photo", today: "Today", empty: "No messages here yet", copied: "Copied", attach: "Attach a file", payment: "The payment's page",
     attempt: "attempt", silent: "no answer", blocked: "blocked the bot", send: "Send", down: "To the newest message",
   },
   ru: {
     sandbox: "песочница", webhooks: "Вебхуки боту", menu: "Меню", start: "СТАРТ", unblock: "РАЗБЛОКИРОВАТЬ", bot: "бот",
     note: "Замена Telegram. Ничего не покидает этот компьютер.", write: "Сообщение", edited: "изменено", you: "Вы",
     typing: "печатает…", offline: "соединение…", blockTitle: "Заблокировать или разблокировать бота", close: "Закрыть",
-    beside: "Открыть рядом", document: "Документ", photo: "Фото", today: "Сегодня", empty: "Здесь пока ничего нет",
+    casino: "Пульт казино", channel: "Канал", beside: "Открыть рядом", document: "Документ", photo: "Фото", today: "Сегодня", empty: "Здесь пока ничего нет",
     copied: "Скопировано", attach: "Прикрепить файл", payment: "Страница платежа", attempt: "попытка", silent: "нет ответа", blocked: "бот заблокирован",
     send: "Отправить", down: "К новым сообщениям",
   },
@@ -22,6 +22,7 @@ const LANGUAGE = navigator.language.startsWith("ru") ? "ru" : "en";
 const t = WORDS[LANGUAGE];
 
 let bot = { name: "", username: "" };
+let channels = [];
 let online = false;
 const people = new Map(); // id → profile with its messages, kept in the order they were sent
 const chats = new Map(); // id → the open chat's elements
@@ -67,6 +68,13 @@ function follow(person, url) {
   if (link.hostname !== "t.me" || link.pathname.slice(1).toLowerCase() !== bot.username.toLowerCase()) return false;
   say(person, `/start ${link.searchParams.get("start") ?? ""}`.trim());
   return true;
+}
+
+function place(person, url) {
+  // A channel has a page of its own here, where this person joins it
+  const name = new URL(url, location.href);
+  const known = channels.some(({ username, link }) => url === link || name.pathname.slice(1).toLowerCase() === username);
+  return name.hostname === "t.me" && known ? `channel?person=${person.id}` : url;
 }
 
 // Text with entities: https://core.telegram.org/bots/api#messageentity. Offsets count UTF-16 units, as JavaScript does
@@ -124,7 +132,7 @@ function wrap(person, entity, text, inner) {
 function link(person, url, inner, className = "") {
   const element = make("a", className, ...inner);
   if (/^https?:/.test(url)) {
-    element.href = url;
+    element.href = place(person, url);
     element.target = "_blank";
     element.rel = "noopener noreferrer";
     element.onclick = (event) => { if (follow(person, url)) event.preventDefault(); };
@@ -302,6 +310,9 @@ function openChat(person) {
   $("input[type=file]", section).onchange = async (event) => {
     const form = new FormData();
     form.append("file", event.target.files[0]);
+    form.append("caption", chat.field.value);
+    chat.field.value = "";
+    grow(chat.field);
     event.target.value = "";
     await fetch(`upload/${person.id}`, { method: "POST", body: form });
   };
@@ -410,8 +421,9 @@ function showDelivery(delivery) {
   const status = `${delivery.status ?? t.silent} · ${delivery.milliseconds} ms${again}`;
   // To the page of the payment, where it can be given back or disputed
   const paid = /^(cs|pi)_/.test(delivery.subject) || delivery.event.startsWith("payment.");
-  const event = make(paid ? "a" : "b", "event", delivery.event);
+  const event = make(paid || delivery.provider === "1win" ? "a" : "b", "event", delivery.event);
   if (paid) Object.assign(event, { href: `${delivery.provider}/pay/${delivery.subject}`, target: "_blank", rel: "noopener noreferrer", title: t.payment });
+  else if (event.tagName === "A") Object.assign(event, { href: "casino", target: "_blank", title: t.casino });
   const row = make("li", good ? "good" : "bad", event, make("span", "", `${delivery.provider} · ${status}`));
   const list = $("#deliveries ol");
   list.prepend(row);
@@ -424,6 +436,7 @@ function showDelivery(delivery) {
 const happened = {
   everything(world) {
     bot = world.bot;
+    channels = world.channels;
     const before = new Map([...people].map(([id, person]) => [id, person.unread]));
     people.clear();
     chats.clear();

@@ -42,7 +42,7 @@ async def bot(world: Sandbox, data: Path) -> AsyncIterator[str]:
             "PORT": "0",
         },
         stdout=asyncio.subprocess.PIPE,
-        stderr=None,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     assert process.stdout is not None
     try:
@@ -61,16 +61,21 @@ async def prepare(database: Database, count: int) -> list[bytes]:
             count,
         )
         await owner.execute("SELECT count(wallet_open(id, 'USD')) FROM users")
-        rows = await owner.fetch(
+        nonce = uuid4().hex
+        await owner.execute(
             """
-            INSERT INTO wallet_operations (user_id, operation_type, provider, currency, exponent, amount_minor, status,
-                provider_ref, request_key, actor, expires_at)
-              SELECT id, 'deposit', 'stripe', 'USD', 2, 5000, 'pending', 'cs_test_' || id || $1, $1, 'bench',
-                  now() + interval '1 h'
-                FROM users ORDER BY id LIMIT $2 RETURNING public_id, provider_ref
+            INSERT INTO wallet_operations (user_id, operation_type, provider, currency, exponent, amount_minor, request_key,
+                actor, expires_at)
+              SELECT id, 'deposit', 'stripe', 'USD', 2, 5000, $1, 'bench', now() + interval '1 h'
+                FROM users ORDER BY id LIMIT $2
             """,
-            uuid4().hex,
+            nonce,
             count,
+        )
+        rows = await owner.fetch(
+            "UPDATE wallet_operations SET status = 'pending', provider_ref = 'cs_test_' || operation_id"
+            " WHERE request_key = $1 RETURNING public_id, provider_ref",
+            nonce,
         )
     return [
         json.dumps(

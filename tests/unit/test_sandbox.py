@@ -1,9 +1,11 @@
 """The sandbox speaks the real protocols: the vendors' own clients talk to it and believe it."""
 
 import asyncio
+import hmac
 import json
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,8 @@ from aiogram.types import (
 )
 from aiohttp import web
 
-from sandbox import Fault, Sandbox, chat
+from sandbox import Fault, Person, Sandbox, chat
+from sandbox import Message as SandboxMessage
 from sandbox.entities import CannotParse, parse_html
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
@@ -264,6 +267,83 @@ async def test_a_picture_has_a_caption_and_buttons_and_becomes_another(world: Sa
     assert (changed.text, changed.file.data[-1:]) == ("Mine", b"2")
 
 
+async def test_a_photo_goes_on_to_others_by_its_file_id(world: Sandbox, bot: Bot) -> None:
+    admin, anna = world.person(900), world.person(1001)
+    await admin.sends(PNG, "news.png", caption="New: https://example.com", photo=True)
+    came = (await bot.get_updates())[-1].message
+    assert came is not None
+    assert came.photo is not None
+    assert came.caption_entities is not None
+    assert [entity.type for entity in came.caption_entities] == ["url"]
+    link = InlineKeyboardButton(text="Open", url="https://example.com")
+    photo = came.photo[-1].file_id
+    await bot.send_photo(1001, photo, caption="<b>New</b>", parse_mode="HTML", reply_markup=keyboard(link))
+    shown = await anna.sees("New")
+    assert shown.file is not None
+    assert (shown.file.data, [(one.text, one.url) for one in shown.buttons]) == (PNG, [("Open", "https://example.com")])
+    assert (shown.raw["photo"], shown.entities) == (
+        admin.messages[0].raw["photo"],
+        [{"type": "bold", "offset": 0, "length": 3}],
+    )
+    await admin.sends(PNG, "scan.png")
+    document = admin.messages[-1].raw["document"]["file_id"]
+    with pytest.raises(TelegramBadRequest, match="type Document as Photo"):
+        await bot.send_photo(1001, document)
+    with pytest.raises(TelegramBadRequest, match="type Photo as Document"):
+        await bot.send_document(1001, photo)
+    with pytest.raises(TelegramBadRequest, match="wrong file identifier"):
+        await bot.send_photo(1001, "AgACAgIAAxkBAAIB")
+
+
+async def test_a_channel_has_members_and_posts(world: Sandbox, bot: Bot) -> None:
+    anna, channel = world.person(1001), world.channel_id
+    await anna.joins(channel)
+    assert await bot.get_updates() == []
+    assert (await bot.get_chat_member(channel, 1001)).status == "member"
+    await bot.get_updates(allowed_updates=["message", "chat_member"])
+    await anna.leaves(channel)
+    await anna.leaves(channel)
+    (update,) = await bot.get_updates()
+    assert update.chat_member is not None
+    assert update.chat_member.from_user.id == 1001
+    assert (update.chat_member.chat.id, update.chat_member.chat.type) == (channel, "channel")
+    assert update.chat_member.old_chat_member.status == "member"
+    assert update.chat_member.new_chat_member.status == "left"
+    assert (await bot.get_chat_member("@looseline_news", 1001)).status == "left"
+    assert (await bot.get_chat_member(channel, bot.id)).status == "administrator"
+    card = await bot.get_chat(channel)
+    assert (card.type, card.title, card.username) == ("channel", "Looseline News", "looseline_news")
+    assert str(card.invite_link).startswith("https://t.me/+")
+    post = await bot.send_message(channel, "<b>News</b>", parse_mode="HTML", reply_markup=keyboard(button("a", "b")))
+    await bot.edit_message_text("Old news", chat_id=channel, message_id=post.message_id)
+    assert [(post.text, post.by_bot) for post in world.telegram.posts] == [("Old news", True)]
+    await bot.send_photo(channel, BufferedInputFile(PNG, "x.png"))
+    assert await bot.delete_message(channel, post.message_id)
+    assert len(world.telegram.posts) == 1
+    for call in (bot.get_chat(-5), bot.get_chat_member(-5, 1001), bot.send_message("@nobody", "x")):
+        with pytest.raises(TelegramBadRequest, match="chat not found"):
+            await call
+    with pytest.raises(TelegramBadRequest, match="user not found"):
+        await bot.get_chat_member(channel, 5)
+
+
+async def test_the_channels_page_lets_people_in_and_out(world: Sandbox, bot: Bot) -> None:
+    world.cast()
+    await bot.send_message(world.channel_id, "1 < 2")
+    async with aiohttp.ClientSession() as http:
+
+        async def press(do: str) -> tuple[int, str]:
+            async with http.post(f"{world.page_url}/channel?person=1002", data={"do": do}) as response:
+                return response.status, await response.text()
+
+        status, text = await press("join 1001")
+        assert (status, world.telegram.channels[world.channel_id]) == (200, {1001})
+        assert text.index("join 1002") < text.index("leave 1001")
+        assert "1 &lt; 2" in text
+        assert "join 1001" in (await press("leave 1001"))[1]
+        assert [(await press(do))[0] for do in ("join 5", "join x", "stay 1001", "")] == [400] * 4
+
+
 async def test_commands_belong_to_scopes_and_languages(world: Sandbox, bot: Bot) -> None:
     anna, ben = world.person(1001), world.person(1002, "Ben", language_code="en")
     await bot.set_my_commands([BotCommand(command="menu", description="Menu")])
@@ -280,6 +360,42 @@ async def test_flood_control_answers_when_to_come_back(world: Sandbox, bot: Bot)
     with pytest.raises(TelegramRetryAfter) as caught:
         await bot.send_message(1001, "too many")
     assert caught.value.retry_after == 1
+
+
+async def test_in_a_crowd_each_chat_has_its_own_trouble(world: Sandbox, bot: Bot) -> None:
+    crowd = [world.person(2000 + number, started=True) for number in range(300)]
+    looks = Counter[int]()
+
+    def waits(person: Person) -> Coroutine[Any, Any, SandboxMessage]:
+        def check(message: SandboxMessage) -> bool:
+            looks[person.id] += 1
+            return message.text == "last"
+
+        return person.wait_for(check)
+
+    waiting = asyncio.gather(*(waits(person) for person in crowd))
+    world.faults.add("telegram", "sendMessage", Fault.FORBIDDEN, chance=0.2)
+    world.faults.add("telegram", "sendMessage", Fault.TOO_MANY, chance=0.2)
+    refused = Counter[str]()
+    for person in crowd:
+        try:
+            await bot.send_message(person.id, "first")
+        except TelegramAPIError as error:
+            refused[type(error).__name__] += 1
+    assert all(30 < refused[kind] < 90 for kind in ("TelegramForbiddenError", "TelegramRetryAfter"))
+    assert sum(len(person.messages) for person in crowd) == 300 - refused.total()
+    world.faults.clear()
+    await asyncio.gather(*(bot.send_message(person.id, "last") for person in crowd))
+    await waiting
+    # Nobody was woken by what others were told
+    assert max(looks.values()) <= 3
+    await crowd[0].blocks()
+    crowd[1].deactivate()
+    for person in crowd[:2]:
+        with pytest.raises(TelegramForbiddenError):
+            await bot.send_message(person.id, "never")
+    await bot.send_message(crowd[2].id, "always")
+    assert crowd[2].messages[-1].text == "always"
 
 
 async def test_webhook_mode_delivers_in_order_until_taken(world: Sandbox, bot: Bot) -> None:
@@ -821,6 +937,138 @@ async def test_webhooks_come_now_many_times_late_and_until_taken(world: Sandbox)
         assert len(bodies) == 6
 
 
+@asynccontextmanager
+async def partner(world: Sandbox, *statuses: int) -> AsyncIterator[list[dict[str, Any]]]:
+    """The door for postbacks: what came through it, answered with these statuses and then with 200."""
+    came: list[dict[str, Any]] = []
+
+    async def receive(request: web.Request) -> web.Response:
+        kind = request.headers.get("Content-Type")
+        body = await request.json() if kind == "application/json" else await request.post()
+        came.append({"request": (request.method, request.path, kind), **request.query, **body})
+        return web.Response(status=statuses[len(came) - 1] if len(came) <= len(statuses) else 200, text="OK")
+
+    async with served(receive) as world.bot_url:
+        yield came
+
+
+async def test_the_casino_tells_what_its_players_do(world: Sandbox) -> None:
+    casino, door = world.casino, "/postback/1win/sandbox-postback"
+    assert world.casino_link == f"{world.page_url}/casino?sub1={{sub1}}"
+    async with partner(world) as came:
+        player, stranger = casino.register("c7f3a9"), casino.register()
+        assert player.isdigit()
+        assert came == []
+        await casino.registered(player)
+        who = {"sub1": "c7f3a9", "user_id": player, "country": "kz"}
+        assert came == [{"request": ("GET", door, None), "event": "registration", **who}]
+        first, again = await casino.deposit(player, "1 000,50", both=True)
+        assert {first.event, again.event} == {"first_deposit", "deposit"}
+        assert [(one["amount"], one["user_id"]) for one in came[1:]] == [("1 000,50", player)] * 2
+        assert len({one["transaction_id"] for one in came[1:]}) == 1
+        await casino.deposit(player, 5)
+        await casino.deposit(stranger, 5, currency="KZT", sub1=None, country=None)
+        assert [(one["event"], one.get("sub1"), one.get("currency")) for one in came[3:]] == [
+            ("deposit", "c7f3a9", None),
+            ("first_deposit", None, "KZT"),
+        ]
+        assert len({one["transaction_id"] for one in came[1:]}) == 3
+    assert [(fired.event, fired.status, fired.answer) for fired in casino.log][:1] == [("registration", 200, "OK")]
+
+
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [
+        ({"method": "GET"}, None),
+        ({"method": "POST"}, None),
+        ({"body": "form"}, "application/x-www-form-urlencoded"),
+        ({"body": "json"}, "application/json"),
+    ],
+)
+async def test_a_postback_travels_in_every_way(world: Sandbox, how: Any, kind: str | None) -> None:
+    odd: Any = {"user_id": "{user_id}", "sub1": "a&b=ы +", "transaction_id": ""}
+    async with partner(world) as came:
+        (raw,) = await world.casino.fire("win", amount=250, **odd, **how)
+        number: object = 250 if kind == "application/json" else "250"
+        method = "GET" if how.get("method") == "GET" else "POST"
+        assert came == [
+            {"request": (method, raw.path.partition("?")[0], kind), "event": "win", "amount": number, **odd}
+        ]
+        world.casino.secret = "key"
+        await world.casino.fire("win", amount=250, **odd, **how)
+        signed = "amount=250&event=win&sub1=a&b=ы +&transaction_id=&user_id={user_id}"
+        assert came[1]["signature"] == hmac.new(b"key", signed.encode(), "sha256").hexdigest()
+        with pytest.raises(ValueError, match="GET"):
+            await world.casino.fire("win", method="GET", body="json")
+
+
+async def test_postbacks_come_late_twice_again_and_until_they_are_answered(world: Sandbox) -> None:
+    casino = world.casino
+    player = casino.register("c7f3a9")
+    async with partner(world, 503, 429, 200, 403) as came:
+        await casino.win(player, 1)
+        await world.deliveries.drained()
+        assert [answer.status for answer in casino.log[-1].answers] == [503, 429, 200]
+        await casino.win(player, 2)
+        await world.deliveries.drained()
+        assert [answer.status for answer in casino.log[-1].answers] == [403]
+        await casino.withdraw(player, 3, webhook="many", copies=3)
+        assert [one["amount"] for one in came[4:]] == ["3"] * 3
+        (raw,) = await casino.deposit(player, 4, webhook="never")
+        assert (casino.log[-1].status, casino.log[-1].raw, len(came)) == (None, raw, 7)
+        assert await casino.again(casino.log[-1]) == [raw]
+        world.deliveries.late_seconds = 0.05
+        await casino.win(player, 5, webhook="late")
+        assert [one["amount"] for one in came[7:]] == ["4"]
+        await world.deliveries.drained()
+        assert [one["amount"] for one in came[7:]] == ["4", "5"]
+
+
+async def test_the_casinos_desk_fires_what_is_pressed(world: Sandbox, bot: Bot) -> None:
+    world.cast()
+    await world.person(1001).says("/start")
+    link = InlineKeyboardButton(text="1Win", url=world.casino_link.replace("{sub1}", "c7f3a9"))
+    await bot.send_message(1001, "Register", reply_markup=keyboard(link))
+    async with partner(world) as came, aiohttp.ClientSession() as http:
+
+        async def press(do: str, query: str = "", **switches: str) -> str:
+            form = {"amount": "1000", "webhook": "now", "way": "get", **switches, "do": do}
+            async with http.post(f"{world.page_url}/casino{query}", data=form) as response:
+                assert response.status == 200
+                return await response.text()
+
+        async with http.get(str(link.url)) as response:
+            assert "<code>c7f3a9</code>" in await response.text()
+        assert "Анна" in await press("register", "?sub1=c7f3a9")
+        assert "no click id" in await press("stranger")
+        player, stranger = world.casino.players
+        await press(f"both {player}", way="json", currency="USD")
+        await press(f"deposit {stranger}", no_transaction="on", webhook="twice")
+        await press("again")
+        await press(f"registration {stranger}", other_sub1="c7f3a9")
+        await press(f"withdrawal {player}", transaction="t", amount="-5", no_sub1="on", way="form")
+        await press(f"win {player}", macros="on", way="query")
+        assert "200 OK" in await press(f"unknown {player}", amount="<b>")
+        assert "&lt;b&gt;" in await press("again", webhook="never")
+        async with http.post(f"{world.page_url}/casino", data={"do": "win 1"}) as response:
+            assert response.status == 400
+    told = [
+        (one["event"], one["user_id"], one.get("sub1"), one.get("amount"), one.get("currency"), one["request"][0])
+        for one in came
+    ]
+    assert told == [
+        ("registration", player, "c7f3a9", None, None, "GET"),
+        ("registration", stranger, None, None, None, "GET"),
+        ("first_deposit", player, "c7f3a9", 1000, "USD", "POST"),
+        ("deposit", player, "c7f3a9", 1000, "USD", "POST"),
+        *[("deposit", stranger, None, "1000", None, "GET")] * 3,
+        ("registration", stranger, "c7f3a9", None, None, "GET"),
+        ("withdrawal", player, None, "-5", None, "POST"),
+        ("win", "{user_id}", "{sub1}", "{amount}", None, "POST"),
+        ("jackpot_spin", player, "c7f3a9", "<b>", None, "GET"),
+    ]
+
+
 async def test_the_world_in_its_own_process_is_driven_over_http(world: Sandbox, bot: Bot) -> None:
     async with aiohttp.ClientSession(f"{world.url}/control/") as http, running(bot, shop()):
 
@@ -852,6 +1100,22 @@ async def test_the_world_in_its_own_process_is_driven_over_http(world: Sandbox, 
             state = await response.json()
         assert state["stripe"]["taken"] == {"USD": 300}
         assert list(state["stripe"]["refunds"]) == [refund["result"]]
+        async with partner(world) as came:
+            player = (await control("casino_register", click_id="c7f3a9"))["result"]
+            assert "result" in await control("casino_deposit", player=player, amount="5", both=True)
+            assert "result" in await control("casino_fire", event="win", user_id=player, amount="5", body="json")
+            assert "error" in await control("casino_win", player="1", amount="5")
+        assert sorted(one["event"] for one in came) == ["deposit", "first_deposit", "win"]
+        await control("crowd", first=2001, count=2, started=False)
+        await control("join", person=2002)
+        await control("join", person=2001)
+        await control("leave", person=2001)
+        assert "error" in await control("leave", person=2001, channel=-5)
+        assert (await control("seen", words="page"))["result"] == {"1001": 1, "2001": 0, "2002": 0}
+        async with http.get("state") as response:
+            state = await response.json()
+        assert (state["casino"]["fired"], state["casino"]["players"][0]["click_id"]) == (3, "c7f3a9")
+        assert state["channels"] == {str(world.channel_id): [2002]}
         assert ref in state["stripe"]["sessions"][world.stripe.newest()]["payment_intent"]
         assert len(state["people"]["1001"]["messages"]) == 2
 
@@ -862,7 +1126,16 @@ async def test_the_chat_page_shows_what_happens_and_lets_people_act(world: Sandb
         async with http.get(f"{world.url}/sandbox/") as response:
             assert response.status == 200
         async with http.ws_connect(f"{world.url}/sandbox/live") as live:
-            assert len((await live.receive_json())["everything"]["people"]) == 4
+            everything = (await live.receive_json())["everything"]
+            assert len(everything["people"]) == 4
+            assert [channel["username"] for channel in everything["channels"]] == ["looseline_news"]
+            picture = aiohttp.FormData({"caption": "Look"})
+            picture.add_field("file", PNG, filename="x.png")
+            async with http.post(f"{world.url}/sandbox/upload/1001", data=picture) as response:
+                assert response.status == 200
+            while "message" not in (event := await live.receive_json()):
+                pass
+            assert (event["message"]["text"], event["message"]["file"]["photo"]) == ("Look", True)
             say = {"person": 1001, "text": "/deposit"}
             async with http.post(f"{world.url}/sandbox/do/say", json=say) as response:
                 assert response.status == 200
