@@ -1,11 +1,14 @@
 # make run: the bot. make test: every check. make chaos: kill -9 wherever the bot waits, which takes many minutes.
 # Needs Python 3.11 or newer, and nothing else installed.
-.PHONY: run test chaos check setup clean
+.PHONY: run test chaos check setup lock audit clean
 .DEFAULT_GOAL := run
 MAKEFLAGS += --no-print-directory
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --no-input --disable-pip-version-check --use-pep517
+# In an environment of their own, so that they and what they bring are not part of what they look after.
+TOOLS := $(VENV)/tools
+LOCK := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 CAN_RUN := $(VENV)/.can-run
 CAN_TEST := $(VENV)/.can-test
 # Each stamp is newer than the list it was installed from. Without a working Python (say, after an upgrade of the
@@ -31,6 +34,19 @@ check: $(CAN_TEST)
 
 setup: $(CAN_TEST)
 
+# The pins and their hashes, for every platform, after a change of what we ask for in the .in files.
+lock: $(TOOLS)
+	@$(LOCK) requirements.in -o requirements.txt
+	@$(LOCK) requirements-dev.in -o requirements-dev.txt
+
+# Known weaknesses of what is pinned, as PyPI knows them; fails also when it cannot be asked.
+audit: $(TOOLS)
+	@$(TOOLS)/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements.txt -r requirements-dev.txt
+
+$(TOOLS): | $(PY)
+	@$(PY) -m venv $@
+	@$@/bin/python -m pip install --quiet --no-input --disable-pip-version-check uv==0.13.9 pip-audit==2.10.1
+
 # Never touches DATA_DIR: money lives there.
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -38,12 +54,12 @@ clean:
 
 $(CAN_RUN): requirements.txt | $(PY)
 	@echo 'Installing what the bot needs into $(VENV)…' >&2
-	@$(PIP) -r requirements.txt
+	@$(PIP) --require-hashes -r requirements.txt
 	@touch $@
 
 $(CAN_TEST): requirements-dev.txt $(CAN_RUN)
 	@echo 'Installing what the tests need into $(VENV)…' >&2
-	@$(PIP) -r requirements-dev.txt
+	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
 $(PY):
