@@ -1,5 +1,6 @@
 """The inbox: what providers delivered, kept until it has been acted on."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +13,7 @@ from db.database import Tx
 
 ATTEMPTS = 12
 
-_COLUMNS = "id, provider, event_id, event_type, payment_ref, body, lease, attempts"
+_COLUMNS = "id, provider, event_id, event_type, payment_ref, body, lease, attempts, replays"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Event:
     body: bytes
     lease: UUID | None
     attempts: int
+    replays: int
+    """How often an admin had it tried again after it was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,45 +50,61 @@ def _event(row: Record) -> Event:
         row["body"],
         row["lease"],
         row["attempts"],
+        row["replays"],
     )
 
 
-async def store(
-    tx: Tx,
-    *,
-    source: str,
-    event_id: str,
-    event_type: str,
-    payment_ref: str | None,
-    rereads: bool,
-    concerns_us: bool,
-    headers: Mapping[str, str],
-    body: bytes,
-    remote: IPv4Address | IPv6Address,
-    verified_by: str,
-) -> bool:
-    """Keeps a delivery; a repeated one is only counted. True when it is new."""
-    return bool(
-        await tx.fetchval(
-            """
-            INSERT INTO webhook_inbox (provider, event_id, event_type, payment_ref, rereads, headers, body, body_sha256,
-                remote_ip, verified_by, state, done_at)
-              VALUES ($1, $2, $3, $4, $5, $6, $7, sha256($7), $8, $9, $10, CASE WHEN $10 = 'ignored' THEN now() END)
-              ON CONFLICT (provider, event_id) DO UPDATE SET deliveries = webhook_inbox.deliveries + 1
-              RETURNING deliveries = 1
-            """,
-            source,
-            event_id,
-            event_type,
-            payment_ref,
-            rereads,
-            headers,
-            body,
-            remote,
-            verified_by,
-            "queued" if concerns_us else "ignored",
-        )
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A delivery that was verified and is to be kept."""
+
+    source: str
+    event_id: str
+    event_type: str
+    payment_ref: str | None
+    rereads: bool
+    concerns_us: bool
+    headers: Mapping[str, str]
+    body: bytes
+    remote: IPv4Address | IPv6Address
+    verified_by: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.source, self.event_id
+
+
+async def store(tx: Tx, deliveries: Sequence[Received]) -> set[tuple[str, str]]:
+    """Keeps deliveries; a repeated one is only counted. Answers the keys of those that are new."""
+    counts = Counter(delivery.key for delivery in deliveries)
+    # Always in the same order: two processes that store the same ones must not wait for each other crosswise.
+    kept = sorted({delivery.key: delivery for delivery in deliveries}.values(), key=lambda delivery: delivery.key)
+    rows = await tx.fetch(
+        """
+        INSERT INTO webhook_inbox (provider, event_id, event_type, payment_ref, rereads, headers, body, body_sha256,
+            remote_ip, verified_by, deliveries, state, done_at)
+          SELECT provider, event_id, event_type, payment_ref, rereads, headers, body, sha256(body), remote_ip,
+              verified_by, deliveries, state, CASE WHEN state = 'ignored' THEN now() END
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::jsonb[], $7::bytea[],
+              $8::inet[], $9::text[], $10::int[], $11::text[]) AS d (provider, event_id, event_type, payment_ref,
+              rereads, headers, body, remote_ip, verified_by, deliveries, state)
+          ON CONFLICT (provider, event_id) DO UPDATE SET deliveries = webhook_inbox.deliveries + excluded.deliveries
+          RETURNING provider, event_id, deliveries
+        """,
+        [one.source for one in kept],
+        [one.event_id for one in kept],
+        [one.event_type for one in kept],
+        [one.payment_ref for one in kept],
+        [one.rereads for one in kept],
+        [dict(one.headers) for one in kept],
+        [one.body for one in kept],
+        [one.remote for one in kept],
+        [one.verified_by for one in kept],
+        [counts[one.key] for one in kept],
+        ["queued" if one.concerns_us else "ignored" for one in kept],
     )
+    found = {(row["provider"], row["event_id"]): row["deliveries"] for row in rows}
+    return {key for key, deliveries in found.items() if deliveries == counts[key]}
 
 
 async def next_events(tx: Tx, sources: Sequence[str], limit: int) -> list[Event]:
@@ -161,6 +180,12 @@ async def put_off(tx: Tx, event: Event, error: str, *, patience: timedelta) -> b
         patience,
     )
     return bool(state == "dead")
+
+
+async def body(tx: Tx, event_id: int) -> bytes:
+    """What a delivery said; empty when that is not kept any more."""
+    kept: bytes | None = await tx.fetchval("SELECT body FROM webhook_inbox WHERE id = $1", event_id)
+    return kept or b""
 
 
 async def oldest_age(tx: Tx) -> float:

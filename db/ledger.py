@@ -1,6 +1,6 @@
 """The ledger's own functions, and its refusals in our words. Everything that moves money goes through `post`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -147,6 +147,45 @@ async def post(
             reverses,
         )
     return Posting(*present(row))
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A movement of two legs: `taker` gets from `giver`, both by code, so many minor units."""
+
+    key: str
+    giver: str
+    taker: str
+    minor: int
+    actor: str
+    entity_id: int
+    effective_at: datetime
+    metadata: Mapping[str, object]
+
+
+async def transfer(tx: Tx, kind: str, entity_type: str, transfers: Sequence[Transfer]) -> None:
+    """Posts movements in their order, all in one round trip. Raises a LedgerRefusal, after which none is posted."""
+    with _refusals():
+        await tx.execute(
+            """
+            SELECT p.journal_id FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
+                $8::bigint[], $9::timestamptz[], $10::jsonb[])
+                AS t (key, giver, taker, minor, actor, entity_id, effective_at, metadata)
+              CROSS JOIN LATERAL ledger_post(t.key, $1, ARRAY[least(t.giver, t.taker), greatest(t.giver, t.taker)],
+                CASE WHEN t.giver < t.taker THEN ARRAY[-t.minor, t.minor] ELSE ARRAY[t.minor, -t.minor] END,
+                t.actor, $2, t.entity_id, t.effective_at, NULL, t.metadata, NULL) p
+            """,
+            kind,
+            entity_type,
+            [one.key for one in transfers],
+            [account_number(one.giver) for one in transfers],
+            [account_number(one.taker) for one in transfers],
+            [one.minor for one in transfers],
+            [one.actor for one in transfers],
+            [one.entity_id for one in transfers],
+            [one.effective_at for one in transfers],
+            [dict(one.metadata) for one in transfers],
+        )
 
 
 @contextmanager

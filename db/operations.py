@@ -1,13 +1,13 @@
 """Deposits as operations: what a player asked for and how far a provider got with it."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from asyncpg import Record
 
 from db.database import Tx, present
-from db.models import Language, Operation, OperationStatus, ProviderName
+from db.models import Language, Operation, OperationStatus, Paid, ProviderName
 from db.money import Money
 
 _COLUMNS = """\
@@ -155,53 +155,54 @@ async def lock(tx: Tx, provider: ProviderName, *, public_id: UUID | None, refs: 
     return None if row is None else _operation(row)
 
 
+async def lock_in_turn(tx: Tx, operation_id: int) -> None:
+    """Locks an operation that is only to be referred to, before what comes after operations in the order of locks."""
+    await tx.execute("SELECT FROM wallet_operations WHERE operation_id = $1 FOR KEY SHARE", operation_id)
+
+
 async def lock_in_order(
     tx: Tx, public_ids: Sequence[UUID], payments: Sequence[tuple[ProviderName, str]] = ()
-) -> Mapping[UUID | tuple[ProviderName, str], tuple[int, str, int]]:
-    """Locks operations player by player, wallet by wallet, as every worker does, and answers each one's place.
+) -> list[Operation]:
+    """Locks operations player by player, wallet by wallet, as every worker does, and answers them in this order.
 
     By our ids, and by what their providers call their payments.
     """
     rows = await tx.fetch(
-        """
-        SELECT public_id, provider, payment_ref, user_id, currency, operation_id FROM wallet_operations
-          WHERE public_id = ANY($1)
+        f"""
+        SELECT {_COLUMNS} FROM wallet_operations
+          WHERE operation_type = 'deposit' AND (public_id = ANY($1)
             OR operation_id IN (SELECT o.operation_id FROM unnest($2::text[], $3::text[]) AS p (provider, ref)
-              JOIN wallet_operations o ON o.provider = p.provider AND o.payment_ref = p.ref)
+              JOIN wallet_operations o ON o.provider = p.provider AND o.payment_ref = p.ref))
           ORDER BY user_id, currency, operation_id FOR UPDATE
         """
         if payments
-        else "SELECT public_id, provider, payment_ref, user_id, currency, operation_id FROM wallet_operations"
-        " WHERE public_id = ANY($1) ORDER BY user_id, currency, operation_id FOR UPDATE",
+        else f"SELECT {_COLUMNS} FROM wallet_operations"
+        " WHERE operation_type = 'deposit' AND public_id = ANY($1) ORDER BY user_id, currency, operation_id FOR UPDATE",
         list(public_ids),
         *(([provider for provider, _ in payments], [ref for _, ref in payments]) if payments else ()),
     )
-    places: dict[UUID | tuple[ProviderName, str], tuple[int, str, int]] = {}
-    for row in rows:
-        place = (row["user_id"], row["currency"], row["operation_id"])
-        places[row["public_id"]] = place
-        if row["payment_ref"] is not None:
-            places[ProviderName(row["provider"]), row["payment_ref"]] = place
-    return places
+    return [_operation(row) for row in rows]
 
 
-async def complete(tx: Tx, operation: Operation, *, payment_ref: str, completed_at: datetime, actor: str) -> Money:
-    """Marks a deposit as paid in full. Answers the player's available money in that currency, as it is now."""
-    available = await tx.fetchval(
+async def complete(tx: Tx, paid: Sequence[Paid]) -> dict[int, Money]:
+    """Marks deposits as paid in full. Answers, by operation, its player's available money in that currency as it is
+    now."""
+    rows = await tx.fetch(
         """
         UPDATE wallet_operations o
-          SET status = 'completed', payment_ref = $2, received_minor = amount_minor, completed_at = $3, actor = $4,
-              reason = NULL, next_check_at = NULL
-          WHERE operation_id = $1
-          RETURNING (SELECT w.available_minor FROM users_balance w
-            WHERE w.user_id = o.user_id AND w.currency = o.currency)
+          SET status = 'completed', payment_ref = p.ref, received_minor = amount_minor, completed_at = p.at,
+              actor = p.actor, reason = NULL, next_check_at = NULL
+          FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[]) AS p (id, ref, at, actor)
+          WHERE o.operation_id = p.id
+          RETURNING o.operation_id, o.currency, (SELECT w.available_minor FROM users_balance w
+            WHERE w.user_id = o.user_id AND w.currency = o.currency) AS available
         """,
-        operation.id,
-        payment_ref,
-        completed_at,
-        actor,
+        [one.operation.id for one in paid],
+        [one.payment_ref for one in paid],
+        [one.at for one in paid],
+        [one.actor for one in paid],
     )
-    return Money(available, operation.amount.currency)
+    return {row["operation_id"]: Money(row["available"], row["currency"]) for row in rows}
 
 
 async def close(tx: Tx, operation_id: int, status: OperationStatus, *, reason: str | None, actor: str) -> None:

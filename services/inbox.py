@@ -6,13 +6,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from uuid import UUID
 
 from db import audit, inbox, operations, payment_methods, returns
 from db.database import Database, Tx
-from db.inbox import Event, Outcome
-from db.models import ProviderName
+from db.inbox import Event, Outcome, Received
+from db.models import Operation, ProviderName
 from services.casinos import Casinos
 from services.errors import (
     DeliveryRejected,
@@ -21,6 +21,7 @@ from services.errors import (
     ProviderUnknown,
     TemporarilyUnavailable,
 )
+from services.intake import Intake
 from services.outbox import Outbox
 from services.payments import Payments
 from services.providers import (
@@ -34,6 +35,7 @@ from services.providers import (
     Refund,
     Verified,
 )
+from services.providers.casino import CasinoReport
 from services.staff import Right
 
 logger = logging.getLogger(__name__)
@@ -43,12 +45,14 @@ LEASE = timedelta(seconds=30)
 KEPT_HEADERS = ("content-type", "user-agent", "stripe-signature")
 BODY_AGE = timedelta(days=90)
 SAMPLE_SECONDS = 60.0
+FLOODS = 10
+"""Senders told of in an hour: more are a flood from everywhere, and its messages would be another."""
 # As long as YooKassa itself would repeat: an outage of the provider's is no reason to give an event up.
 PATIENCE = timedelta(days=1)
 BATCH = 16
 CASINO = "casino:"
 """Begins a programme's name among the sources of deliveries."""
-NOBODY = (-1, "", 0)
+NOWHERE = -1
 
 
 class _OneByOne(Exception):
@@ -68,7 +72,10 @@ class Inbox:
     """The same for `act_rereading`."""
     arrived_postback: asyncio.Event = field(default_factory=asyncio.Event)
     """The same for `act_on_postbacks`."""
+    _intake: Intake = field(default_factory=Intake)
     _sampled: dict[tuple[str, str], float] = field(default_factory=dict)
+    _flooding: dict[IPv4Address | IPv6Address | IPv6Network, str] = field(default_factory=dict)
+    """Senders told of, and in which hour."""
 
     async def accept(
         self, name: ProviderName, body: bytes, headers: Mapping[str, str], remote: IPv4Address | IPv6Address
@@ -95,6 +102,18 @@ class Inbox:
             source, await self._verified(source, casino.verify, delivery), delivery, self.arrived_postback
         )
 
+    async def try_postback(self, delivery: Delivery) -> CasinoReport:
+        """The same in the sandbox for a postback that nobody has to prove; answers what it says.
+
+        Raises DoorClosed and DeliveryMalformed.
+        """
+        casino = next(iter(self.casinos.programmes.values()), None)
+        if casino is None:
+            raise DoorClosed
+        verified = casino.trust(delivery)
+        await self._store(f"{CASINO}{casino.name}", verified, delivery, self.arrived_postback)
+        return casino.read(verified.kept or b"")
+
     async def _verified(self, source: str, verify: Callable[[Delivery], Verified], delivery: Delivery) -> Verified:
         try:
             return verify(delivery)
@@ -104,9 +123,9 @@ class Inbox:
 
     async def _store(self, source: str, verified: Verified, delivery: Delivery, arrived: asyncio.Event) -> None:
         concerns_us = verified.concern is not Concern.NONE
-        async with self.database.connection() as tx:
-            new = await inbox.store(
-                tx,
+        new = await self._intake.store(
+            self.database,
+            Received(
                 source=source,
                 event_id=verified.event_id,
                 event_type=verified.event_type,
@@ -117,7 +136,8 @@ class Inbox:
                 body=delivery.body if verified.kept is None else verified.kept,
                 remote=delivery.remote,
                 verified_by=verified.verified_by,
-            )
+            ),
+        )
         if new and concerns_us:
             arrived.set()
 
@@ -141,6 +161,33 @@ class Inbox:
                 )
         except TemporarilyUnavailable:
             logger.warning("rejected delivery could not be noted", extra={"source": source})
+
+    async def flooded(self, sender: IPv4Address | IPv6Address | IPv6Network) -> None:
+        """Somebody sends more unproven deliveries than anybody may. Noted and told once an hour for each sender; for
+        all its other deliveries the database is not asked anything."""
+        hour = datetime.now(UTC).strftime("%Y-%m-%dT%H")
+        for past in [one for one, told in self._flooding.items() if told != hour]:
+            del self._flooding[past]
+        if sender in self._flooding or len(self._flooding) >= FLOODS:
+            return
+        self._flooding[sender] = hour
+        last = len(self._flooding) == FLOODS
+        remote = sender.network_address if isinstance(sender, IPv6Network) else sender
+        try:
+            async with self.database.transaction() as tx:
+                await audit.write(tx, actor="webhook", action="flood", status="rejected", remote=remote)
+                await self.outbox.tell_admins(
+                    tx,
+                    Right.HEALTH,
+                    f"admin-forged:{sender}:{hour}",
+                    "admin-forged",
+                    address=str(sender),
+                    more=int(last),
+                )
+        except TemporarilyUnavailable:
+            del self._flooding[sender]
+            logger.warning("flood could not be told", extra={"remote": str(sender)})
+        self.outbox.wake()
 
     async def act(self, batch: int = BATCH) -> bool:
         """Acts on due events that are believed as they are, several in one transaction: found, booked, told, done.
@@ -171,8 +218,11 @@ class Inbox:
     async def _act_on_payments(self, tx: Tx, batch: int, events: list[Event]) -> None:
         """Fills `events` with what it takes, so that it is known also when this fails."""
         events.extend(await inbox.next_events(tx, list(self.providers), batch))
-        ordered = await self._in_order(tx, events)
-        await inbox.finish(tx, [await self._act_on(tx, event, news) for event, news in ordered])
+        read = [(event, self.providers[ProviderName(event.source)].read(event.body)) for event in events]
+        locked, ordered = await self._in_order(tx, read)
+        told = [(news, f"webhook:{event.source}") for event, news in ordered if news is not None and news.ours]
+        await self.payments.apply_all(tx, told, locked)
+        await inbox.finish(tx, [_outcome(event, news) for event, news in read])
 
     async def _act_on_postbacks(self, tx: Tx, batch: int, events: list[Event]) -> None:
         await self.casinos.take_turn(tx)
@@ -182,40 +232,45 @@ class Inbox:
             await self.casinos.apply(tx, programme.read(event.body), delivery_id=event.id)
         await inbox.finish(tx, [Outcome(event.id, ignored=False) for event in events])
 
-    async def _in_order(self, tx: Tx, events: Sequence[Event]) -> list[tuple[Event, News | None]]:
-        """Events with what they say, in the order in which every worker takes players and their wallets."""
-        read = [(event, self.providers[ProviderName(event.source)].read(event.body)) for event in events]
-        if len(read) == 1:
-            return read
+    async def _in_order(
+        self, tx: Tx, read: Sequence[tuple[Event, News | None]]
+    ) -> tuple[Mapping[UUID | None, Operation], Sequence[tuple[Event, News | None]]]:
+        """Locks what the events name. Answers the operations by our ids, and the events with what they say in the
+        order in which every worker takes players and their wallets."""
         taken_back = [
             (news.provider, news.payment_ref)
             for _, news in read
             if isinstance(news, Refund | Dispute) and news.payment_ref is not None
         ]
         orders = [news.order_id for _, news in read if isinstance(news, Payment) and news.order_id is not None]
-        places = await operations.lock_in_order(tx, orders, taken_back)
-        if not places.keys() >= set(taken_back):
+        locked = await operations.lock_in_order(tx, orders, taken_back)
+        places: dict[UUID | tuple[ProviderName, str], int] = {}
+        for place, operation in enumerate(locked):
+            places[operation.public_id] = place
+            if operation.payment_ref is not None:
+                places[operation.provider, operation.payment_ref] = place
+        if len(read) > 1 and not places.keys() >= set(taken_back):
             raise _OneByOne  # an operation found later would be locked out of order
         customers = [
             news.customer_ref for _, news in read if isinstance(news, CardChange) and news.customer_ref is not None
         ]
-        if taken_back or customers:
+        if len(read) > 1 and (taken_back or customers):
             # What takes money back decides by what there is, and a card's keeping by which there are: players are
             # locked too, before any of their wallets.
             owners = await returns.players_of_payments(tx, taken_back) if taken_back else {}
             holders = await payment_methods.players_of(tx, customers) if customers else []
             await returns.lock_players(tx, [*owners.values(), *holders])
 
-        def place(pair: tuple[Event, News | None]) -> tuple[int, str, int]:
+        def place_of(pair: tuple[Event, News | None]) -> int:
             match pair[1]:
                 case Payment(order_id=UUID() as order):
-                    return places.get(order, NOBODY)
+                    return places.get(order, NOWHERE)
                 case Refund(payment_ref=str() as ref) | Dispute(payment_ref=str() as ref):
-                    return places[ProviderName(pair[0].source), ref]
+                    return places.get((ProviderName(pair[0].source), ref), NOWHERE)
                 case _:
-                    return NOBODY
+                    return NOWHERE
 
-        return sorted(read, key=place)
+        return {operation.public_id: operation for operation in locked}, sorted(read, key=place_of)
 
     async def act_rereading(self) -> bool:
         """Acts on the next event that does not prove all it says: the provider is asked first, with no transaction
@@ -244,10 +299,10 @@ class Inbox:
         return True
 
     async def _act_on(self, tx: Tx, event: Event, *news: News | None) -> Outcome:
-        ours = [item for item in news if item is not None and item.ours]
-        for item in ours:
-            await self.payments.apply(tx, item, actor=f"webhook:{event.source}")
-        return Outcome(event.id, ignored=not ours, note=None if ours else "nothing of ours")
+        for item in news:
+            if item is not None and item.ours:
+                await self.payments.apply(tx, item, actor=f"webhook:{event.source}")
+        return _outcome(event, *news)
 
     async def _put_off(self, event: Event, error: Exception) -> None:
         """Counts the failure and tries again later; the last failure is brought before the admins."""
@@ -264,12 +319,22 @@ class Inbox:
                 await self.outbox.tell_admins(
                     tx,
                     Right.LETTERS,
-                    f"admin-dead-delivery:{event.id}",
+                    f"admin-dead-delivery:{event.id}:{event.replays}",
                     "admin-dead-delivery",
                     provider=event.source,
                     id=event.id,
                     error=reason,
                 )
 
+    def wake(self) -> None:
+        """To be called after the commit of who made something due again."""
+        for arrived in (self.arrived, self.arrived_rereading, self.arrived_postback):
+            arrived.set()
+
     async def forget_bodies(self, tx: Tx) -> None:
         await inbox.empty_old_bodies(tx, BODY_AGE)
+
+
+def _outcome(event: Event, *news: News | None) -> Outcome:
+    ours = any(item is not None and item.ours for item in news)
+    return Outcome(event.id, ignored=not ours, note=None if ours else "nothing of ours")

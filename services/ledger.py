@@ -1,11 +1,12 @@
 """The only place from which money moves. Each movement has one key, named after the money object it is about."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from db import ledger
 from db.database import Tx
-from db.models import Adjustment, Operation, ProviderName, ReturnedPayment, Withdrawal
+from db.models import Adjustment, Paid, ProviderName, ReturnedPayment, Withdrawal
 from db.money import Money
 
 
@@ -19,22 +20,25 @@ def _named(provider: ProviderName, payment_ref: str) -> dict[str, object]:
     return {"payment_intent" if provider is ProviderName.STRIPE else "payment": payment_ref}
 
 
-async def deposit(tx: Tx, operation: Operation, *, payment_ref: str, at: datetime, actor: str) -> None:
-    """A provider took a player's money, as much as was asked for: the player has it, the provider owes it."""
-    amount = operation.amount
-    await ledger.post(
+async def deposits(tx: Tx, paid: Sequence[Paid]) -> None:
+    """Providers took players' money, as much as was asked for: the players have it, the providers owe it."""
+    await ledger.transfer(
         tx,
-        key=payment_key(operation.provider, payment_ref),
-        kind="deposit",
-        legs={
-            f"player:{operation.player_id}:available:{amount.currency}": amount.minor,
-            f"provider:{operation.provider}:{amount.currency}": -amount.minor,
-        },
-        actor=actor,
-        entity_type="operation",
-        entity_id=operation.id,
-        effective_at=at,
-        metadata=_named(operation.provider, payment_ref),
+        "deposit",
+        "operation",
+        [
+            ledger.Transfer(
+                key=payment_key(one.operation.provider, one.payment_ref),
+                giver=f"provider:{one.operation.provider}:{one.operation.amount.currency}",
+                taker=f"player:{one.operation.player_id}:available:{one.operation.amount.currency}",
+                minor=one.operation.amount.minor,
+                actor=one.actor,
+                entity_id=one.operation.id,
+                effective_at=one.at,
+                metadata=_named(one.operation.provider, one.payment_ref),
+            )
+            for one in paid
+        ],
     )
 
 

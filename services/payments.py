@@ -5,14 +5,15 @@ takes each payment once.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
+from uuid import UUID
 
 from db import operations, reconciliation
 from db.database import Tx
-from db.models import OPEN, Operation, OperationStatus
+from db.models import OPEN, Operation, OperationStatus, Paid
 from db.money import Money
 from db.outbox import Notice
 from services import ledger
@@ -57,6 +58,28 @@ class Payments:
                 await self.cards.apply(tx, news)
             case _:
                 assert_never(news)
+
+    async def apply_all(
+        self, tx: Tx, told: Sequence[tuple[News, str]], locked: Mapping[UUID | None, Operation]
+    ) -> None:
+        """The same for several with their actors, in the order in which every worker takes wallets. `locked` are the
+        operations they name: what is plainly paid is credited together, in a few round trips for all."""
+        untouched = dict(locked)
+        paid: dict[UUID | None, Paid] = {}
+        for news, actor in told:
+            if isinstance(news, Payment) and news.ours and news.state is PaymentState.SUCCEEDED and not news.card:
+                if news.order_id in paid and paid[news.order_id].payment_ref == news.payment_ref:
+                    continue  # another word about the same payment
+                operation = untouched.pop(news.order_id, None)
+                if operation is not None and (plain := _plainly_paid(operation, news, actor)):
+                    paid[news.order_id] = plain
+                    continue
+            await self._credit(tx, list(paid.values()))
+            paid.clear()
+            if isinstance(news, Payment):
+                untouched.pop(news.order_id, None)
+            await self.apply(tx, news, actor=actor)
+        await self._credit(tx, list(paid.values()))
 
     async def _payment(self, tx: Tx, payment: Payment, actor: str) -> None:
         refs = [ref for ref in (payment.session_ref, payment.payment_ref) if ref is not None]
@@ -104,19 +127,20 @@ class Payments:
         elif payment.amount != operation.amount:
             await self._review(tx, operation, payment, payment.payment_ref, Problem.AMOUNT_DIFFERS, actor)
         else:
-            await self._credit(tx, operation, payment, payment.payment_ref, actor)
+            await self.cards.paid(tx, operation, payment)
+            await self._credit(tx, [Paid(operation, payment.payment_ref, payment.occurred_at, actor)])
 
-    async def _credit(self, tx: Tx, operation: Operation, payment: Payment, payment_ref: str, actor: str) -> None:
-        await self.cards.paid(tx, operation, payment)
-        await ledger.deposit(tx, operation, payment_ref=payment_ref, at=payment.occurred_at, actor=actor)
-        balance = await operations.complete(
-            tx, operation, payment_ref=payment_ref, completed_at=payment.occurred_at, actor=actor
-        )
-        await self.outbox.tell(
-            tx,
-            self.notice(operation, "deposit-credited", {"balance": balance}),
-            *self._closing(operation, "deposit-closed-paid"),
-        )
+    async def _credit(self, tx: Tx, paid: Sequence[Paid]) -> None:
+        if not paid:
+            return
+        await ledger.deposits(tx, paid)
+        balances = await operations.complete(tx, paid)
+        notices: list[Notice] = []
+        for one in paid:
+            balance = balances[one.operation.id]
+            notices.append(self.notice(one.operation, "deposit-credited", {"balance": balance}))
+            notices.extend(self._closing(one.operation, "deposit-closed-paid"))
+        await self.outbox.tell(tx, *notices)
 
     async def _review(
         self, tx: Tx, operation: Operation, payment: Payment, payment_ref: str, problem: Problem, actor: str
@@ -213,6 +237,19 @@ class Payments:
             shows=shows,
             priority=0,
         )
+
+
+def _plainly_paid(operation: Operation, payment: Payment, actor: str) -> Paid | None:
+    """Exactly what was asked for, nothing happened before, and no card is in it."""
+    if (
+        payment.payment_ref is None
+        or payment.amount != operation.amount
+        or payment.provider is not operation.provider
+        or operation.status not in OPEN
+        or operation.payment_method_id is not None
+    ):
+        return None
+    return Paid(operation, payment.payment_ref, payment.occurred_at, actor)
 
 
 def _waited_for(operation: Operation, payment: Payment) -> bool:

@@ -64,8 +64,8 @@ async def prepare(database: Database, count: int) -> list[bytes]:
         nonce = uuid4().hex
         await owner.execute(
             """
-            INSERT INTO wallet_operations (user_id, operation_type, provider, currency, exponent, amount_minor, request_key,
-                actor, expires_at)
+            INSERT INTO wallet_operations (user_id, operation_type, provider, currency, exponent, amount_minor,
+                request_key, actor, expires_at)
               SELECT id, 'deposit', 'stripe', 'USD', 2, 5000, $1, 'bench', now() + interval '1 h'
                 FROM users ORDER BY id LIMIT $2
             """,

@@ -31,20 +31,20 @@ BY_WEBHOOK = (
         "db/operations.py:show_in",
     ),
     *("services/inbox.py:accept", "db/inbox.py:store", "services/inbox.py:act:", "services/inbox.py:act_rereading:"),
-    *("db/inbox.py:lock_leased", "db/operations.py:lock", "db/ledger.py:post", "db/operations.py:complete"),
+    *("db/inbox.py:lock_leased", "db/operations.py:lock", "db/ledger.py:transfer", "db/operations.py:complete"),
     *("db/outbox.py:add", "db/inbox.py:finish", "db/outbox.py:claim", "bot/sender.py:_send", "db/outbox.py:sent"),
 )
 BY_BUTTON = (
     "services/deposits.py:check",
     "stripe.py:fetch",
-    "db/ledger.py:post",
+    "db/ledger.py:transfer",
     "db/operations.py:complete",
     "db/outbox.py:add",
 )
 BY_CARD = (
     *("handlers/deposits.py:charge", "services/deposits.py:start", "db/operations.py:create_deposit"),
     *("stripe.py:charge", "db/operations.py:opened", "db/operations.py:lock", "db/payment_methods.py:used"),
-    *("db/ledger.py:post", "db/operations.py:complete", "db/outbox.py:add"),
+    *("db/ledger.py:transfer", "db/operations.py:complete", "db/outbox.py:add"),
 )
 
 

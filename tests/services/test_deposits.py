@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 
 from db import operations
 from db.database import Tx
-from db.models import Operation, OperationStatus, ProviderName
+from db.models import OperationStatus, Paid, ProviderName
 from db.money import Money
 from sandbox import Fault
 from services import deposits
@@ -359,10 +359,10 @@ async def test_one_poisonous_event_holds_up_nobody(shop: Shop, monkeypatch: pyte
     poisoned = paid[2][1].id
     complete = operations.complete
 
-    async def fails(tx: Tx, operation: Operation, **how: Any) -> Money:
-        if operation.id == poisoned:
+    async def fails(tx: Tx, paid: Sequence[Paid]) -> dict[int, Money]:
+        if poisoned in [one.operation.id for one in paid]:
             raise ArithmeticError("a bug")
-        return await complete(tx, operation, **how)
+        return await complete(tx, paid)
 
     monkeypatch.setattr(operations, "complete", fails)
     await shop.receives(ProviderName.STRIPE, [raw for _, _, events in paid for raw in events])
