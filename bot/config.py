@@ -1,7 +1,7 @@
 """The settings: read once from .env and the environment, checked all together, then unchangeable."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,14 +9,18 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from db.models import Language
-from db.money import CURRENCIES, InvalidAmount, Money
+from db.money import InvalidAmount, Money
+from services.providers.casino import ALIASED
 from services.providers.yookassa import NETWORKS
 from services.withdrawals import DEFAULT_LIMITS, WithdrawalLimits
 
 Network = IPv4Network | IPv6Network
+
+FIRST_CASINO = "1win"
+"""The casino whose settings stand without a name in front."""
 
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _TELEGRAM_PORTS = (443, 80, 88, 8443)  # https://core.telegram.org/bots/api#setwebhook
@@ -129,6 +133,29 @@ def _limits(value: str) -> dict[str, WithdrawalLimits]:
     return limits
 
 
+def _link(value: str) -> str:
+    address = _split(value.replace("{sub1}", "sub1"))
+    if (
+        address is None
+        or address.scheme not in {"http", "https"}
+        or not re.fullmatch(r"[!-z|~]+", value.replace("{sub1}", ""))
+    ):
+        raise ValueError("expected http://… or https://… and no other braces than those of {sub1}")
+    if "{sub1}" not in value:
+        raise ValueError("expected an address with the literal {sub1} in it, where the player's click id goes")
+    return value
+
+
+def _aliases(value: str) -> dict[str, str]:
+    pairs = [part.lower().partition("=") for part in value.split(",") if part.strip()]
+    aliases = {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
+    if "" in aliases or not set(aliases.values()) <= set(ALIASED) or len(aliases) < len(pairs):
+        raise ValueError(
+            f"expected theirs=ours with commas between them, each of theirs once, ours one of {', '.join(ALIASED)}"
+        )
+    return aliases
+
+
 _ANY_SECRET = (r"[!-~]+", "expected a key without spaces, in Latin letters, digits and signs")
 _PATH_SECRET = (r"[A-Za-z0-9_-]+", "expected only Latin letters, digits, - and _")
 
@@ -137,10 +164,30 @@ Address = Annotated[str, BeforeValidator(_url(path=True))]
 Host = Annotated[str, BeforeValidator(_url(path=False))]
 
 
-class Config(BaseModel):
-    """Every setting under its own name in small letters."""
+class CasinoSettings(BaseModel):
+    """What a casino's programme needs. 1Win's stand by themselves, others' have the casino's name in front."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper, arbitrary_types_allowed=True)
+
+    postback_token: Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets(*_PATH_SECRET))] = ()
+    postback_secret_key: Secret | None = None
+    postback_currency: Annotated[
+        str, BeforeValidator(_text(r"[A-Z]{3,5}", "expected a currency of 3 to 5 capital letters, like KZT"))
+    ] = "RUB"
+    postback_link: Annotated[str | None, BeforeValidator(_link)] = None
+    postback_aliases: Annotated[Mapping[str, str], BeforeValidator(_aliases)] = Field(default_factory=dict)
+
+
+class Casino(CasinoSettings):
+    """One more casino, named in CASINOS."""
+
+    title: Annotated[
+        str | None, BeforeValidator(_text(r"[^<>&\s][^<>&\n]{0,23}", "expected a name of 1 to 24 letters"))
+    ] = None
+
+
+class Config(CasinoSettings):
+    """Every setting under its own name in small letters."""
 
     telegram_token: Annotated[
         SecretStr | None,
@@ -185,11 +232,7 @@ class Config(BaseModel):
     cryptocloud_shop_id: str | None = None
     cryptocloud_secret_key: Secret | None = None
     cryptocloud_api_url: Address | None = None
-    postback_token: Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets(*_PATH_SECRET))] = ()
-    postback_secret_key: Secret | None = None
-    postback_currency: Annotated[
-        str, BeforeValidator(_text("|".join(CURRENCIES), f"expected one of {', '.join(CURRENCIES)}"))
-    ] = "RUB"
+    casinos: Mapping[str, Casino] = Field(default_factory=dict)
     metrics_token: Secret | None = None
     encryption_key: Annotated[
         tuple[SecretStr, ...],
@@ -215,10 +258,11 @@ class Config(BaseModel):
 
     def secrets(self) -> Iterator[str]:
         """Every value that must not be seen anywhere."""
-        for _, value in self:
-            for part in value if isinstance(value, tuple) else (value,):
-                if isinstance(part, SecretStr):
-                    yield part.get_secret_value()
+        for settings in (self, *self.casinos.values()):
+            for _, value in settings:
+                for part in value if isinstance(value, tuple) else (value,):
+                    if isinstance(part, SecretStr):
+                        yield part.get_secret_value()
         if self.database_url and (password := urlsplit(self.database_url.get_secret_value()).password):
             yield unquote(password)
 
@@ -231,7 +275,7 @@ _TOGETHER = (
 # Whose values may be repeated in a complaint. Into any other a key may have been pasted.
 _SHOWN = frozenset(
     {
-        *("ADMIN_IDS", "DEFAULT_LANGUAGE", "HOST", "PORT", "POSTBACK_CURRENCY", "TELEGRAM_MODE", "TIMEZONE"),
+        *("ADMIN_IDS", "CASINOS", "DEFAULT_LANGUAGE", "HOST", "PORT", "POSTBACK_CURRENCY", "TELEGRAM_MODE", "TIMEZONE"),
         *("METHOD_COOLING_HOURS", "WITHDRAWAL_LIMITS"),
         *("REQUIRED_CHANNEL_ID", "TRUSTED_PROXIES", "YOOKASSA_NETWORKS"),
         *("YOOKASSA_TAX_SYSTEM_CODE", "YOOKASSA_VAT_CODE"),
@@ -246,15 +290,26 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Config:
         written = dotenv_values(env_file, interpolate=False, encoding="utf-8-sig") if env_file else {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{env_file} cannot be read: {error}"]) from error
-    names = [name.upper() for name in Config.model_fields]
-    values = {name: (environ.get(name, written.get(name)) or "").strip() for name in names}
-    given = {name: value for name, value in values.items() if value}
+
+    def read(names: Iterable[str]) -> dict[str, str]:
+        values = {name: (environ.get(name, written.get(name)) or "").strip() for name in names}
+        return {name: value for name, value in values.items() if value}
+
+    given = read(name.upper() for name in Config.model_fields)
+    casinos = _list(given.get("CASINOS", ""))
+    fields = [name.upper() for name in Casino.model_fields]
+    given |= read(f"{casino.upper()}_{name}" for casino in casinos for name in fields)
     problems = list(_contradictions(given))
+    sections = {
+        casino: {name: given[key] for name in fields if (key := f"{casino.upper()}_{name}") in given}
+        for casino in casinos
+    }
     try:
-        config = Config.model_validate(_with_defaults(given))
+        config = Config.model_validate({**_with_defaults(given), "CASINOS": sections})
     except ValidationError as error:
         for wrong in error.errors():
-            name = str(wrong["loc"][0])
+            # ("PORT",), or ("CASINOS", "pinup", "POSTBACK_TOKEN")
+            name = str(wrong["loc"][0]) if len(wrong["loc"]) == 1 else f"{wrong['loc'][1]}_{wrong['loc'][2]}".upper()
             if name in given:
                 problems.append(_line(name, given[name], wrong["msg"]))
     if problems:
@@ -281,7 +336,7 @@ def _with_defaults(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _line(name: str, value: str, problem: str) -> str:
-    shown = repr(value[:80]) if name in _SHOWN else "the value (not shown)"
+    shown = repr(value[:80]) if name in _SHOWN or name.endswith("_POSTBACK_CURRENCY") else "the value (not shown)"
     problem = problem.removeprefix("Value error, ").replace("Input should be", "expected")
     return f"{name}: {shown} cannot be used, {problem}"
 
@@ -300,8 +355,27 @@ def _contradictions(given: Mapping[str, str]) -> Iterator[str]:
         for name in ("STRIPE_SECRET_KEY", "YOOKASSA_SECRET_KEY"):
             if re.match("(sk_|rk_)?live_", given.get(name, "")):
                 yield f"{name}: a live key needs a TELEGRAM_TOKEN, the sandbox takes only test keys"
+    yield from _casino_contradictions(given)
     if given.get("TELEGRAM_MODE") == "webhook":
         yield from _webhook_contradictions(given)
+
+
+def _casino_contradictions(given: Mapping[str, str]) -> Iterator[str]:
+    casinos = _list(given.get("CASINOS", ""))
+    if not all(re.fullmatch(r"[a-z0-9]{1,20}", name) and name != FIRST_CASINO for name in casinos) or len(
+        set(casinos)
+    ) < len(casinos):
+        yield _line(
+            "CASINOS",
+            given["CASINOS"],
+            f"expected other names than {FIRST_CASINO} with commas between them, each once, of 1 to 20 of a-z and 0-9",
+        )
+        return
+    for name in casinos:
+        if f"{name.upper()}_POSTBACK_TOKEN" not in given:
+            yield f"{name.upper()}_POSTBACK_TOKEN: missing, CASINOS names {name}"
+    if "POSTBACK_LINK" in given and "POSTBACK_TOKEN" not in given:
+        yield "POSTBACK_TOKEN: missing, it belongs together with POSTBACK_LINK"
 
 
 def _webhook_contradictions(given: Mapping[str, str]) -> Iterator[str]:

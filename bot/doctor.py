@@ -8,15 +8,24 @@ from email.utils import parsedate_to_datetime
 from uuid import uuid4
 
 import aiohttp
-from aiogram.exceptions import TelegramAPIError, TelegramUnauthorizedError
+from aiogram import Bot
+from aiogram.exceptions import (
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramForbiddenError,
+    TelegramUnauthorizedError,
+)
+from aiogram.types import ChatMemberAdministrator
 
-from bot.app import build_bot, build_providers, open_database
+from bot.app import build_bot, build_programmes, build_providers, open_database
 from bot.config import Config
 from db.database import DatabaseRefused, DatabaseUnavailable
 from db.embedded import EmbeddedError
 from services.errors import ProviderRejected, ProviderUnknown
+from services.providers.casino import Programme
 
 SKEW_SECONDS = 60
+TOKEN_LENGTH = 16
 SECONDS = 15
 
 
@@ -62,8 +71,20 @@ async def _findings(config: Config) -> AsyncGenerator[tuple[str, str | None]]:
             yield provider.label, None
         finally:
             await provider.close()
+    for programme in build_programmes(config, None).values():
+        yield _casino(config, programme)
     if not config.sandbox:
         yield await _clock(config)
+
+
+def _casino(config: Config, programme: Programme) -> tuple[str, str | None]:
+    """Nothing can be asked of a casino: what can be said is where it is to call."""
+    what = f"{programme.title}: to call {config.base_url}/postback/{programme.name}/… with its token at the end"
+    if min(map(len, programme.tokens)) < TOKEN_LENGTH:
+        return what, "the token can be guessed: make a longer POSTBACK_TOKEN (openssl rand -hex 16)"
+    if programme.link is None:
+        return f"{what}; no POSTBACK_LINK, so an admin has to say whose account is whose", None
+    return what, None
 
 
 async def _database(config: Config) -> tuple[str, str | None]:
@@ -98,12 +119,28 @@ async def _telegram(config: Config) -> AsyncIterator[tuple[str, str | None]]:
                 )
             else:
                 yield f"Telegram mode: {config.telegram_mode}", None
+            if config.required_channel_id is not None:
+                yield await _channel(bot, config.required_channel_id)
     except TelegramUnauthorizedError:
         yield "Telegram", "does not know the token: check TELEGRAM_TOKEN"
     except (TelegramAPIError, TimeoutError) as error:
         yield "Telegram", f"does not answer ({type(error).__name__}): check the network and TELEGRAM_API_URL"
     finally:
         await bot.session.close()
+
+
+async def _channel(bot: Bot, channel_id: int) -> tuple[str, str | None]:
+    """Only an administrator is told who is in a channel, and who joins and leaves it."""
+    what = f"channel {channel_id}"
+    try:
+        itself = await bot.get_chat_member(channel_id, bot.id)
+    except TelegramBadRequest as error:
+        return what, f"Telegram refuses ({error.message}): check REQUIRED_CHANNEL_ID, add the bot as an administrator"
+    except TelegramForbiddenError:
+        return what, "the bot is not in it: add it as an administrator, or nobody's signals open"
+    if not isinstance(itself, ChatMemberAdministrator):
+        return what, "the bot is no administrator of it and sees no members: make it one, or nobody's signals open"
+    return f"{what}: the bot sees who is in it", None
 
 
 async def _clock(config: Config) -> tuple[str, str | None]:
