@@ -28,11 +28,14 @@ from aiogram.exceptions import (
 )
 from aiogram.types import FSInputFile, LinkPreviewOptions, Message
 
-from db.models import Language, Report
-from db.outbox import Claimed
+from db.models import BroadcastText, Language, Report
+from db.outbox import BULK, URGENT, Claimed
 from handlers import keyboards
+from handlers.admin.broadcasts import show
+from handlers.broadcasts import deliver
 from handlers.notices import render
 from handlers.texts import Texts, Translate
+from services.broadcasts import Broadcasts
 from services.documents import Progress
 from services.errors import TemporarilyUnavailable
 from services.outbox import Outbox
@@ -43,8 +46,15 @@ logger = logging.getLogger(__name__)
 # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this: 30 a second overall, one a second
 # in a chat with short bursts allowed. The figures are a courtesy; what counts is to obey retry_after.
 PER_SECOND = 25.0
+BULK_PER_SECOND = 20.0
+"""Of all that, what goes to many at once may use so much: there is always room for money."""
+YIELD_SECONDS = 0.01
+"""What goes to many at once takes a turn only when nothing else wants it."""
+FLOOD_MARGIN = 0.1
+"""After a flood everything rests a little longer than Telegram says, so that what it refused is due again by then."""
 CHAT_BURST = 3.0
 CHATS_REMEMBERED = 10_000
+CONTENTS_REMEMBERED = 10
 # https://core.telegram.org/bots/api#senddocument: a bot's file may have 50 MB, with what goes around it.
 LARGEST_FILE = 49 * 2**20
 UPLOAD_SECONDS = 300
@@ -53,21 +63,44 @@ PROGRESS_SECONDS = 2.0
 
 
 @dataclass
-class Limits:
-    """When the next message may go out, overall and in one chat. Times are of time.monotonic()."""
+class Lane:
+    """Messages of some priorities, which go out one after another. Whose turn it is claims the most urgent one then."""
 
+    priorities: range
+    per_second: float
+    yields: float = 0.0
+    next_at: float = 0.0
+    gate: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass
+class Limits:
+    """When the next message may go out, overall, in a lane, and in one chat. Times are of time.monotonic()."""
+
+    urgent: Lane = field(default_factory=lambda: Lane(URGENT, PER_SECOND))
+    bulk: Lane = field(default_factory=lambda: Lane(BULK, BULK_PER_SECOND, YIELD_SECONDS))
     next_at: float = 0.0
     paused_until: float = 0.0
     _chats: OrderedDict[int, tuple[float, float]] = field(default_factory=OrderedDict)
 
-    async def pause_over(self) -> None:
-        """Waits for the end of the flood that Telegram complained about."""
-        await asyncio.sleep(max(0.0, self.paused_until - time.monotonic()))
+    async def turn(self, lane: Lane) -> None:
+        """Waits until a message of this lane may go out. The lane's gate is held."""
+        while True:  # another message, or a flood, may have come between
+            wait = max(self.paused_until, lane.next_at, self.next_at + lane.yields) - time.monotonic()
+            if wait <= 0:
+                return
+            await asyncio.sleep(wait)
 
-    async def turn(self) -> None:
+    def take(self, lane: Lane) -> None:
+        """A message goes out now."""
         now = time.monotonic()
         self.next_at = max(self.next_at, now) + 1 / PER_SECOND
-        await asyncio.sleep(self.next_at - 1 / PER_SECOND - now)
+        lane.next_at = max(lane.next_at, now) + 1 / lane.per_second
+
+    def flooded(self, seconds: float) -> None:
+        """Telegram wants to hear nothing for so long."""
+        wait = seconds + FLOOD_MARGIN * (1 + random.random())
+        self.paused_until = max(self.paused_until, time.monotonic() + wait)
 
     def chat_delay(self, chat_id: int) -> float:
         """Seconds until this chat may get one more message; 0 takes its turn."""
@@ -101,22 +134,33 @@ class Sender:
     bot: Bot
     outbox: Outbox
     reports: Reports
+    broadcasts: Broadcasts
     texts: Texts
     default_language: Language
     base_url: str
     limits: Limits = field(default_factory=Limits)
+    _contents: OrderedDict[int, BroadcastText] = field(default_factory=OrderedDict)
 
     async def work(self) -> bool:
-        """Sends the next message that is due. False: none."""
-        await self.limits.pause_over()
-        message = await self.outbox.claim()
-        if message is None:
-            return False
-        delay = self.limits.chat_delay(message.chat_id)
+        """Sends the next message that is due, one of those that must not wait behind many. False: none."""
+        return await self._work(self.limits.urgent)
+
+    async def work_in_bulk(self) -> bool:
+        """The same of those that go to many at once."""
+        return await self._work(self.limits.bulk)
+
+    async def _work(self, lane: Lane) -> bool:
+        async with lane.gate:
+            await self.limits.turn(lane)
+            message = await self.outbox.claim(lane.priorities)
+            if message is None:
+                return False
+            delay = self.limits.chat_delay(message.chat_id)
+            if not delay:
+                self.limits.take(lane)
         if delay:
             await self.outbox.put_off(message, "one message a second", timedelta(seconds=delay))
             return True
-        await self.limits.turn()
         try:
             shown_as = await self._send(message)
         except TelegramAPIError as error:
@@ -129,14 +173,41 @@ class Sender:
             await self.outbox.sent(message, shown_as)
         return True
 
+    async def show_progress(self) -> bool:
+        """Brings an admin's message about a broadcast up to date. False: there is nothing new to show."""
+        found = await self.broadcasts.next_to_show()
+        if found is None:
+            return False
+        progress, language = found
+        shown = show(self.texts.translator(language or self.default_language), progress)
+        async with self.limits.bulk.gate:
+            await self.limits.turn(self.limits.bulk)
+            self.limits.take(self.limits.bulk)
+        try:
+            await self.bot.edit_message_text(
+                shown.text,
+                chat_id=progress.broadcast.created_by,
+                message_id=progress.broadcast.message_id,
+                reply_markup=shown.reply_markup,
+            )
+        except TelegramRetryAfter as error:
+            self.limits.flooded(error.retry_after)
+            return True
+        except (TelegramNetworkError, TelegramServerError, TelegramUnauthorizedError):
+            return True
+        except TelegramAPIError:
+            pass  # it says so already, or it is gone
+        await self.broadcasts.showed(progress)
+        return True
+
     async def _send(self, message: Claimed) -> int | None:
         if message.report is not None:
             return await self._send_report(message, await self.reports.get(message.report))
-        rendered = render(
-            message.text_id,
-            message.arguments,
-            self.texts.translator(message.language or self.default_language),
-        )
+        t = self.texts.translator(message.language or self.default_language)
+        if message.broadcast is not None:
+            sent = await deliver(self.bot, message.chat_id, await self._content(message.broadcast), t)
+            return sent.message_id
+        rendered = render(message.text_id, message.arguments, t)
         if message.edits is None:
             sent = await self.bot.send_message(message.chat_id, rendered.text, reply_markup=rendered.reply_markup)
             return sent.message_id
@@ -147,6 +218,14 @@ class Sender:
             reply_markup=rendered.reply_markup,
         )
         return message.edits
+
+    async def _content(self, broadcast_id: int) -> BroadcastText:
+        content = self._contents.get(broadcast_id)
+        if content is None:
+            content = self._contents[broadcast_id] = await self.broadcasts.content(broadcast_id)
+            if len(self._contents) > CONTENTS_REMEMBERED:
+                self._contents.popitem(last=False)
+        return content
 
     async def _send_report(self, message: Claimed, report: Report) -> int:
         """Makes the document now, shows how far it is, and sends it. What was cut off is made again."""
@@ -210,11 +289,13 @@ class Sender:
         reason = type(error).__name__
         match error:
             case TelegramRetryAfter():
-                wait = error.retry_after + random.random()
-                self.limits.paused_until = max(self.limits.paused_until, time.monotonic() + wait)
-                await self.outbox.put_off(message, reason, timedelta(seconds=wait))
+                self.limits.flooded(error.retry_after)
+                await self.outbox.put_off(message, reason, timedelta(seconds=error.retry_after))
             case TelegramForbiddenError():
-                await self.outbox.unreachable(message.chat_id, reason)
+                await self.outbox.unreachable(message.chat_id, "blocked")
+            case TelegramBadRequest() if "chat not found" in error.message:
+                # Somebody known by a number alone, like an admin of the settings who never wrote to the bot.
+                await self.outbox.unreachable(message.chat_id, "never wrote")
             case TelegramMigrateToChat():
                 await self.outbox.moved(message.chat_id, error.migrate_to_chat_id)
             case TelegramBadRequest() | TelegramNotFound() if message.edits is not None and message.report is None:
@@ -223,6 +304,8 @@ class Sender:
             case TelegramNetworkError() | TelegramServerError() | TelegramUnauthorizedError():
                 logger.warning("Telegram cannot be reached", extra={"reason": reason, "outbox_id": message.id})
                 await self._try_later(message, reason)
+            case _ if message.broadcast is not None:
+                await self.outbox.give_up(message, reason)  # its author is told how many
             case _:
                 logger.error("message refused", extra={"reason": reason, "outbox_id": message.id})
                 await self.outbox.give_up(message, reason)

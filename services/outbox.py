@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from db import outbox, players
 from db.database import Database, Tx
 from db.money import Money
-from db.outbox import Claimed, Notice
+from db.outbox import ALL, Claimed, Notice
 from services.staff import Right, Staff
 
 logger = logging.getLogger(__name__)
@@ -52,9 +52,15 @@ class Outbox:
         """To be called after the commit."""
         self.added.set()
 
-    async def claim(self) -> Claimed | None:
-        async with self.database.connection() as tx:
-            return await outbox.claim(tx, LEASE)
+    async def claim(self, priorities: range = ALL) -> Claimed | None:
+        """The next message to be sent; what is not to be sent any more is dropped on the way to it."""
+        while True:
+            async with self.database.connection() as tx:
+                message = await outbox.claim(tx, LEASE, priorities)
+            if message is None or message.drop is None:
+                return message
+            async with self.database.connection() as tx:
+                await outbox.drop(tx, message, message.drop)
 
     async def renew(self, message: Claimed) -> bool:
         """For a message that takes longer than a lease. False: it is another sender's now."""
