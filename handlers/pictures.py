@@ -1,7 +1,8 @@
-"""Pictures for the chat: values and labels in, a PNG out, large enough to be read on a phone.
+"""Pictures for the chat: values and labels in, a PNG out, large enough to be read on a phone. Here is the sheet they
+are drawn on, and the course of a player's balance; what admins are shown is in handlers/admin/pictures.py.
 
 matplotlib's own objects and no pyplot, which would keep every picture for ever; brought in when the first one is
-drawn, because it is heavy.
+drawn, because it is heavy. Colours are told apart by every kind of eye: https://jfly.uni-koeln.de/color/
 """
 
 import asyncio
@@ -17,11 +18,12 @@ from services.wallets import Course
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _INCHES = (10.8, 13.5)  # at 100 dots: 1080 × 1350, the shape that fills a phone held upright
 _DOTS = 100
-_INK, _GREY, _BLUE, _GREEN, _RED = "#1b1d22", "#6b7280", "#2457a6", "#2e8b57", "#c2504a"
-_SMALL, _NORMAL, _LARGE = 19, 22, 30
+INK, GREY, BLUE, ORANGE, GREEN, PURPLE = "#1b1d22", "#6b7280", "#0072b2", "#e69f00", "#009e73", "#cc79a7"
+SMALL, NORMAL, LARGE = 19, 22, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,15 @@ def _months(course: Course, t: Translate) -> list[Month]:
 
 def draw(labels: Labels, days: Sequence[tuple[date, float]], months: Sequence[Month]) -> bytes:
     """`days`: the balance at the end of each. Takes a second or two the first time."""
+    figure = sheet(labels.title)
+    upper, lower = figure.subplots(2, 1, height_ratios=(1.15, 1))
+    _balance(upper, labels, days)
+    _flow(lower, labels, months)
+    return png(figure)
+
+
+def sheet(title: str) -> "Figure":
+    """An empty picture with its title."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
@@ -80,57 +91,77 @@ def draw(labels: Labels, days: Sequence[tuple[date, float]], months: Sequence[Mo
     layout = ConstrainedLayoutEngine(w_pad=0.25, h_pad=0.25, hspace=0.08)
     figure = Figure(figsize=_INCHES, dpi=_DOTS, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
-    figure.suptitle(labels.title, fontsize=_LARGE, fontweight="bold", color=_INK)
-    upper, lower = figure.subplots(2, 1, height_ratios=(1.15, 1))
-    _balance(upper, labels, days)
-    _flow(lower, labels, months)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=_DOTS)
-    return png.getvalue()
+    figure.suptitle(title, fontsize=LARGE, fontweight="bold", color=INK)
+    return figure
+
+
+def png(figure: "Figure") -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=_DOTS)
+    return file.getvalue()
 
 
 def _balance(axes: "Axes", labels: Labels, days: Sequence[tuple[date, float]]) -> None:
-    from matplotlib.dates import AutoDateLocator, DateFormatter, date2num  # noqa: PLC0415
-
-    axes.set_title(labels.balance, fontsize=_NORMAL, color=_GREY, loc="left", pad=14)
+    heading(axes, labels.balance)
     dates, values = [day for day, _ in days], [value for _, value in days]
     if dates[0] == dates[-1]:  # one day alone is a point: begin it a day earlier
         dates, values = [dates[0] - timedelta(days=1), *dates], [values[0], *values]
-    places = [float(date2num(day)) for day in dates]  # type: ignore[no-untyped-call]
-    axes.step(places, values, where="post", color=_BLUE, linewidth=4)
-    axes.fill_between(places, values, step="post", color=_BLUE, alpha=0.12)
+    places = along_days(axes, dates)
+    axes.step(places, values, where="post", color=BLUE, linewidth=4)
+    axes.fill_between(places, values, step="post", color=BLUE, alpha=0.12)
     axes.set_ylim(bottom=0, top=max(values) * 1.12 or 1)
+    dress(axes)
+
+
+def _flow(axes: "Axes", labels: Labels, months: Sequence[Month]) -> None:
+    heading(axes, labels.flow)
+    places = range(len(months))
+    axes.bar([place - 0.2 for place in places], [one.came for one in months], 0.38, color=BLUE, label=labels.came)
+    axes.bar([place + 0.2 for place in places], [one.went for one in months], 0.38, color=ORANGE, label=labels.went)
+    axes.set_xticks(list(places), [one.label for one in months])
+    axes.set_xlim(-0.6, max(len(months), 4) - 0.4)
+    if any(one.came < 0 or one.went < 0 for one in months):
+        axes.axhline(0, color=GREY, linewidth=1.5)
+    if not any(one.came or one.went for one in months):
+        axes.set_ylim(0, 1)
+        nothing(axes, labels.nothing)
+    legend(axes)
+    dress(axes)
+
+
+def heading(axes: "Axes", text: str) -> None:
+    axes.set_title(text, fontsize=NORMAL, color=GREY, loc="left", pad=14)
+
+
+def legend(axes: "Axes") -> None:
+    """Beside the heading, where no value can be behind it."""
+    axes.legend(fontsize=SMALL, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.2)
+
+
+def nothing(axes: "Axes", text: str) -> None:
+    """Says in the middle that there is nothing to be drawn."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", fontsize=NORMAL, color=GREY)
+
+
+def along_days(axes: "Axes", days: Sequence[date]) -> list[float]:
+    """Lets days run from left to right; answers where each is."""
+    from matplotlib.dates import AutoDateLocator, DateFormatter, date2num  # noqa: PLC0415
+
+    places = [float(date2num(day)) for day in days]  # type: ignore[no-untyped-call]
     axes.set_xlim(places[0], places[-1])
     form = "%d.%m" if places[-1] - places[0] <= 120 else "%m.%Y"
     axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=5))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(DateFormatter(form))  # type: ignore[no-untyped-call]
-    _dress(axes)
+    return places
 
 
-def _flow(axes: "Axes", labels: Labels, months: Sequence[Month]) -> None:
-    axes.set_title(labels.flow, fontsize=_NORMAL, color=_GREY, loc="left", pad=14)
-    places = range(len(months))
-    axes.bar([place - 0.2 for place in places], [one.came for one in months], 0.38, color=_GREEN, label=labels.came)
-    axes.bar([place + 0.2 for place in places], [one.went for one in months], 0.38, color=_RED, label=labels.went)
-    axes.set_xticks(list(places), [one.label for one in months])
-    axes.set_xlim(-0.6, max(len(months), 4) - 0.4)
-    if any(one.came < 0 or one.went < 0 for one in months):
-        axes.axhline(0, color=_GREY, linewidth=1.5)
-    if not any(one.came or one.went for one in months):
-        axes.set_ylim(0, 1)
-        axes.text(0.5, 0.5, labels.nothing, transform=axes.transAxes, ha="center", fontsize=_NORMAL, color=_GREY)
-    axes.legend(
-        fontsize=_SMALL, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.2
-    )
-    _dress(axes)
-
-
-def _dress(axes: "Axes") -> None:
+def dress(axes: "Axes") -> None:
+    """Values upwards, a quiet grid, no frame."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415
 
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-    axes.tick_params(labelsize=_SMALL, colors=_INK, length=0, pad=10)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    axes.tick_params(labelsize=SMALL, colors=INK, length=0, pad=10)
     axes.grid(axis="y", color="#e5e7eb", linewidth=1.5)
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
@@ -138,7 +169,7 @@ def _dress(axes: "Axes") -> None:
     axes.spines["bottom"].set_color("#c4c8d0")
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """`12 500`, `0.25`."""
     text = f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
     return text.replace(",", "\N{NO-BREAK SPACE}")
