@@ -41,6 +41,8 @@ CREATE TABLE house (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
   closed_at timestamptz,                              -- maintenance: players are asked to come back later
   closed_by bigint,
+  watched_since timestamptz,                          -- since when somebody has looked after it without a break
+  watched_at timestamptz,
   CHECK ((closed_at IS NULL) = (closed_by IS NULL)));
 INSERT INTO house DEFAULT VALUES;
 
@@ -624,6 +626,10 @@ CREATE INDEX wallet_operations_user ON wallet_operations (user_id, operation_id 
 CREATE INDEX wallet_operations_due ON wallet_operations (provider, next_check_at) WHERE next_check_at IS NOT NULL;
 CREATE INDEX wallet_operations_queue ON wallet_operations (operation_id)
   WHERE operation_type = 'withdrawal' AND status IN ('review', 'approved', 'sending', 'unknown');
+-- What was taken and paid in a period, and how many attempts it took, are told from these two alone.
+CREATE INDEX wallet_operations_completed ON wallet_operations (completed_at)
+  INCLUDE (operation_type, provider, currency, received_minor, user_id) WHERE completed_at IS NOT NULL;
+CREATE INDEX wallet_operations_asked ON wallet_operations (created_at) INCLUDE (operation_type, provider, currency, status);
 CREATE INDEX wallet_operations_open ON wallet_operations (user_id) WHERE status IN ('created', 'pending', 'unknown');
 
 -- Which way a status may go. A deposit that failed, expired or was cancelled can still be paid: that is real money.
@@ -1071,6 +1077,7 @@ CREATE TABLE webhook_inbox (
   state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'done', 'ignored', 'dead')),
   deliveries int NOT NULL DEFAULT 1,
   attempts int NOT NULL DEFAULT 0,
+  replays int NOT NULL DEFAULT 0,                     -- how often an admin had it tried again after it was given up
   lease uuid,
   run_at timestamptz NOT NULL DEFAULT now(),
   last_error text,
@@ -1096,11 +1103,12 @@ CREATE TABLE casino_account (
   programme text COLLATE "C" NOT NULL CHECK (programme ~ '^[a-z0-9]{1,20}$'),
   casino_id text COLLATE "C" NOT NULL CHECK (length(casino_id) BETWEEN 1 AND 64),
   user_id bigint NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
-  bound_by text NOT NULL,                             -- the postback that said so, or an admin
+  bound_by text NOT NULL,                             -- `postback`, or `admin:<telegram id>`
   bound_at timestamptz NOT NULL DEFAULT now(),
-  win_told_at timestamptz,                            -- the last win the player heard of: one in five minutes
   PRIMARY KEY (programme, casino_id),
   UNIQUE (programme, user_id));
+
+CREATE INDEX casino_account_bound ON casino_account (bound_at) INCLUDE (programme, user_id);
 
 -- What happened at the casino, each thing once, however often and under however many words it was reported.
 CREATE TABLE casino_event (
@@ -1122,14 +1130,25 @@ CREATE TABLE casino_event (
   received_at timestamptz NOT NULL,
   linked_at timestamptz,
   delivery_id bigint REFERENCES webhook_inbox (id),
+  seen_at timestamptz,                                -- when an admin had looked at what is odd
   UNIQUE (programme, dedupe_key),
   CHECK ((user_id IS NULL) = (linked_at IS NULL)),
   CHECK ((amount IS NULL) = (currency IS NULL)),
   CHECK (problem IS NOT NULL OR kind = 'registration' OR (kind IN ('deposit', 'withdrawal', 'win') AND amount IS NOT NULL)));
+-- The deposits that count: who has one, when the first came, how many followed.
+CREATE INDEX casino_event_deposits ON casino_event (user_id, occurred_at) INCLUDE (programme)
+  WHERE kind = 'deposit' AND problem IS NULL AND user_id IS NOT NULL;
 CREATE INDEX casino_event_player ON casino_event (user_id, id DESC) WHERE user_id IS NOT NULL;
 CREATE INDEX casino_event_waiting ON casino_event (programme, casino_id) WHERE user_id IS NULL;
 CREATE INDEX casino_event_odd ON casino_event (id) WHERE problem IS NOT NULL;
+CREATE INDEX casino_event_weak ON casino_event (programme, coalesce(casino_id, click_id), received_at) WHERE weak;
+CREATE INDEX casino_event_programme ON casino_event (programme, id DESC);
 CREATE INDEX casino_event_kind ON casino_event (kind, occurred_at);
+
+-- When something was told last that is told only so often: a player's wins, odd postbacks.
+CREATE TABLE told_lately (
+  what text COLLATE "C" PRIMARY KEY,
+  told_at timestamptz NOT NULL DEFAULT now());
 
 -- Who is in the channel that must be joined before signals open, as Telegram said last.
 CREATE TABLE channel_member (
@@ -1158,8 +1177,19 @@ CREATE TABLE signal (
   CHECK ((withdrawn_at IS NULL) = (withdrawn_by IS NULL)),
   CHECK ((result IS NULL) = (result_at IS NULL) AND (result IS NULL) = (result_by IS NULL)),
   CHECK (result_at > starts_at));
+CREATE INDEX signal_waiting ON signal (starts_at) WHERE result IS NULL;
+-- Nothing is dated back, and nothing published is changed.
 CREATE FUNCTION signal_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+  IF greatest(NEW.withdrawn_at, NEW.result_at, NEW.published_at) > clock_timestamp() THEN
+    RAISE EXCEPTION 'nothing happened to a signal in the future';
+  END IF;
+  IF TG_OP = 'INSERT' THEN
+    IF NEW.published_at < clock_timestamp() - interval '1 minute' OR NEW.withdrawn_at IS NOT NULL OR NEW.result IS NOT NULL THEN
+      RAISE EXCEPTION 'a signal is published now';
+    END IF;
+    RETURN NEW;
+  END IF;
   IF (OLD.id, OLD.request_key, OLD.event, OLD.pick, OLD.odds, OLD.starts_at, OLD.note, OLD.published_by, OLD.published_at)
       IS DISTINCT FROM (NEW.id, NEW.request_key, NEW.event, NEW.pick, NEW.odds, NEW.starts_at, NEW.note, NEW.published_by, NEW.published_at)
     OR (OLD.withdrawn_at IS NOT NULL AND (OLD.withdrawn_at, OLD.withdrawn_by) IS DISTINCT FROM (NEW.withdrawn_at, NEW.withdrawn_by))
@@ -1168,7 +1198,7 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER signal_guard BEFORE UPDATE ON signal FOR EACH ROW EXECUTE FUNCTION signal_guard();
+CREATE TRIGGER signal_guard BEFORE INSERT OR UPDATE ON signal FOR EACH ROW EXECUTE FUNCTION signal_guard();
 CREATE TRIGGER signal_rows BEFORE DELETE ON signal FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER signal_truncate BEFORE TRUNCATE ON signal FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
@@ -1178,6 +1208,7 @@ CREATE TABLE broadcast (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   request_key text NOT NULL UNIQUE CHECK (length(request_key) <= 100),
   text text NOT NULL CHECK (length(text) BETWEEN 1 AND 4096),
+  entities jsonb NOT NULL DEFAULT '[]',               -- its formatting, as Telegram gave it: nothing in the text is markup
   photo text CHECK (length(photo) <= 255),            -- Telegram's file_id
   button_text text CHECK (length(button_text) BETWEEN 1 AND 64),
   button_url text CHECK (length(button_url) <= 500),
@@ -1187,14 +1218,18 @@ CREATE TABLE broadcast (
   linked boolean,                                     -- has, or has no, account at a casino
   state text NOT NULL DEFAULT 'sending' CHECK (state IN ('sending', 'paused', 'stopped', 'done')),
   total int NOT NULL CHECK (total >= 0),              -- how many were counted when it began
+  walks_to bigint NOT NULL CHECK (walks_to >= 0),     -- the newest player when it began: who comes later gets none
   walked_to bigint NOT NULL DEFAULT 0,                -- players up to this one have their messages in the outbox
   created_by bigint NOT NULL,
-  message_id bigint,                                  -- the admin's message that shows how far it is
+  message_id bigint,                                  -- the admin's message that shows how far it is; null: none, or it shows the end
+  shown text,                                         -- what it shows
+  shown_at timestamptz,                               -- and since when: Telegram takes an edit in some seconds
   created_at timestamptz NOT NULL DEFAULT now(),
-  ended_at timestamptz,
+  ended_at timestamptz,                               -- when the last of its messages was sent or given up
   CHECK ((button_text IS NULL) = (button_url IS NULL)),
-  CHECK ((ended_at IS NULL) = (state IN ('sending', 'paused'))));
+  CHECK (CASE state WHEN 'done' THEN ended_at IS NOT NULL WHEN 'stopped' THEN true ELSE ended_at IS NULL END));
 CREATE INDEX broadcast_open ON broadcast (id) WHERE ended_at IS NULL;
+CREATE INDEX broadcast_shown ON broadcast (id) WHERE message_id IS NOT NULL;
 
 -- ==== outbox: what a person will be told, written in the transaction of the fact it tells
 
@@ -1208,9 +1243,12 @@ CREATE TABLE outbox (
   shows_operation bigint REFERENCES wallet_operations (operation_id),   -- the message will show its payment link
   report_id bigint REFERENCES report (report_id),     -- the document to be made and sent; `edits` then shows how far it is
   broadcast_id bigint REFERENCES broadcast (id),      -- the message is this one's
+  signal_id bigint REFERENCES signal (id),            -- the message is this signal: who was sent it hears what becomes of it
   priority smallint NOT NULL DEFAULT 5,               -- 0 money, 5 the rest, 7 signals, 9 broadcasts
-  state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sent', 'dead')),
+  state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'held', 'sent', 'dead')),   -- held: its broadcast is paused
+  let_go_at timestamptz,                              -- dead, and nobody's work: an admin says so, or the chat cannot be reached
   attempts int NOT NULL DEFAULT 0,
+  replays int NOT NULL DEFAULT 0,                     -- how often an admin had it tried again after it was given up
   lease uuid,
   run_at timestamptz NOT NULL DEFAULT now(),
   expires_at timestamptz,                             -- stale news is dropped
@@ -1220,8 +1258,9 @@ CREATE TABLE outbox (
   tried_at timestamptz,                               -- the first attempt: a day after it a message is given up
   done_at timestamptz);
 CREATE INDEX outbox_due ON outbox (priority, run_at, id) WHERE state = 'queued';
-CREATE INDEX outbox_dead ON outbox (id) WHERE state = 'dead';
+CREATE INDEX outbox_dead ON outbox (id) WHERE state = 'dead' AND let_go_at IS NULL AND broadcast_id IS NULL;
 CREATE INDEX outbox_broadcast ON outbox (broadcast_id, state) WHERE broadcast_id IS NOT NULL;
+CREATE INDEX outbox_signal ON outbox (signal_id) WHERE signal_id IS NOT NULL;
 CREATE INDEX outbox_chat ON outbox (chat_id, priority, id) WHERE state = 'queued';
 
 -- ==== jobs: work that is due once; the key names the period, so a doubled tick adds nothing
@@ -1234,9 +1273,36 @@ CREATE TABLE job (
   attempts int NOT NULL DEFAULT 0,
   run_at timestamptz NOT NULL DEFAULT now(),
   last_error text,
+  found int,                                          -- how many things are wrong, if that is what the job looks for
   created_at timestamptz NOT NULL DEFAULT now(),
   done_at timestamptz);
 CREATE INDEX job_due ON job (run_at, id) WHERE state = 'queued';
+
+-- ==== alerts: what somebody should look into; each is told when it opens, and is open until it is over
+
+CREATE TABLE alert (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  kind text NOT NULL CHECK (kind IN ('silence', 'queue', 'conversion')),
+  subject text NOT NULL,                              -- who or what: stripe, casino:1win, inbox
+  since timestamptz NOT NULL,                         -- from when on it was wrong
+  opened_at timestamptz NOT NULL DEFAULT now(),
+  closed_at timestamptz);
+CREATE UNIQUE INDEX alert_open ON alert (kind, subject) WHERE closed_at IS NULL;
+
+-- ==== figures: for monitoring, how often operations came to each status
+
+-- Added up from the audit log once a minute up to the line in operation_tallied, so that nobody has to count a long history.
+CREATE TABLE operation_tally (
+  operation_type text NOT NULL,
+  provider text NOT NULL,
+  currency text NOT NULL,
+  status text NOT NULL,
+  operations bigint NOT NULL,
+  minor numeric NOT NULL,
+  PRIMARY KEY (operation_type, provider, currency, status));
+CREATE TABLE operation_tallied (
+  through bigint NOT NULL);
+INSERT INTO operation_tallied (through) VALUES (0);
 
 -- ==== dialogs: where each chat stands
 
@@ -1385,6 +1451,23 @@ BEGIN
       FROM (SELECT m.*, lag(m.last_seq, 1, 0::bigint) OVER w AS last_before, lag(m.closing_minor, 1, 0::bigint) OVER w AS closing_before
           FROM monthly_statements m WINDOW w AS (PARTITION BY m.user_id, m.currency ORDER BY m.year, m.month)) s
       WHERE s.first_seq <> s.last_before + 1 OR s.opening_minor <> s.closing_before;
+  RETURN QUERY  -- what happened at a casino belongs to whom its account or, where no account is named, its click id belongs
+    SELECT 'casino event belongs to its account''s player', format('casino event %s', c.id)
+      FROM casino_event c
+        LEFT JOIN casino_account a ON a.programme = c.programme AND a.casino_id = c.casino_id
+        LEFT JOIN casino_click k ON k.programme = c.programme AND k.click_id = c.click_id
+      WHERE c.user_id IS DISTINCT FROM CASE WHEN c.casino_id IS NULL THEN k.user_id ELSE a.user_id END;
+  RETURN QUERY  -- an account is somebody's because the casino named the click id with it, or because an admin said so
+    SELECT 'casino account was bound by a report or an admin', format('%s %s', a.programme, a.casino_id)
+      FROM casino_account a
+      WHERE CASE WHEN a.bound_by = 'postback' THEN NOT EXISTS (
+          SELECT FROM casino_event c JOIN casino_click k ON k.programme = c.programme AND k.click_id = c.click_id
+            WHERE c.programme = a.programme AND c.casino_id = a.casino_id AND c.problem IS NULL AND k.user_id = a.user_id)
+        ELSE NOT EXISTS (SELECT FROM audit_log l WHERE l.action = 'casino' AND l.status = 'bound' AND l.actor = a.bound_by
+          AND l.user_id = a.user_id AND l.details ->> 'programme' = a.programme AND l.details ->> 'casino_id' = a.casino_id) END;
+  RETURN QUERY  -- and none of it is money of ours
+    SELECT 'no journal names a casino', format('journal %s', j.id)
+      FROM ledger_journal j WHERE j.idempotency_key LIKE '%casino%' OR j.entity_type LIKE 'casino%';
 END $$;
 
 -- ==== rights: the program logs in as lb_app, which can move money only through ledger_post
@@ -1393,10 +1476,12 @@ DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'lb_app') THEN
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO lb_app;
     GRANT INSERT, UPDATE ON users, payment_methods, withdrawal_methods, wallet_operations, adjustment, returned_payment,
-      provider_transaction, recon_run, recon_item, webhook_inbox, outbox, job, casino_account, casino_event, channel_member, signal,
+      provider_transaction, recon_run, recon_item, webhook_inbox, outbox, job, casino_account, casino_event, told_lately, channel_member, signal,
       broadcast TO lb_app;
     GRANT INSERT ON audit_log, approval, monthly_statements, report, activity, casino_click TO lb_app;
-    GRANT UPDATE ON house TO lb_app;
+    GRANT UPDATE ON house, operation_tallied TO lb_app;
+    GRANT INSERT, UPDATE ON operation_tally TO lb_app;
+    GRANT INSERT, UPDATE ON alert TO lb_app;
     GRANT INSERT, UPDATE, DELETE ON fsm_state, staff TO lb_app;
     GRANT EXECUTE ON FUNCTION business_verify, wallet_checkpoints TO lb_app;
   END IF;

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 
 from aiogram import Bot, Dispatcher
@@ -17,10 +17,12 @@ from aiogram.methods import DeleteWebhook, SetMyCommands, TelegramMethod
 from aiogram.types import BotCommandScopeChat
 from aiohttp import web
 
-from bot.config import Config
+from bot.config import FIRST_CASINO, CasinoSettings, Config
 from bot.fsm import OneAtATime, PgStorage
 from bot.jobs import timetable
+from bot.membership import Channel
 from bot.middlewares import RetryReplies, install
+from bot.observers import TimedProvider, TimedTelegram, TimedUpdates, watch_event_loop
 from bot.receiver import Receiver
 from bot.sender import Sender
 from bot.workers import drain
@@ -29,7 +31,8 @@ from db.embedded import AlreadyRunning, Embedded
 from db.models import Language, ProviderName
 from db.turns import take_turns
 from handlers.callbacks import PAID
-from handlers.router import commands, create_router
+from handlers.commands import commands
+from handlers.router import create_router
 from handlers.texts import Texts
 from sandbox import Sandbox
 from sandbox.chat import application as sandbox_pages
@@ -43,7 +46,9 @@ from services.desk import Desk
 from services.health import Health
 from services.inbox import CASINO, Inbox
 from services.insights import Insights
+from services.letters import Letters
 from services.methods import Methods
+from services.metrics import Metrics
 from services.outbox import Outbox
 from services.payments import Payments
 from services.players import Players
@@ -71,7 +76,7 @@ DRAIN_SECONDS = 3.0
 POLLING = 0x706F6C6C  # the turn that one process has; any number, the same in every version of the program
 INBOX_WORKERS = 2
 REREADING_WORKERS = 8
-SENDERS = 8
+SENDERS, BULK_SENDERS = 8, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class Services:
     broadcasts: Broadcasts
     insights: Insights
     desk: Desk
+    letters: Letters
 
 
 @asynccontextmanager
@@ -159,7 +165,35 @@ def build_providers(config: Config, world: Sandbox | None) -> dict[ProviderName,
 
 def build_programmes(config: Config, world: Sandbox | None) -> dict[str, Programme]:
     """The casinos' programmes by name; in the sandbox its own casino takes the place of one without a token."""
-    return {}
+    programmes: dict[str, Programme] = {}
+    if config.postback_token:
+        programmes[FIRST_CASINO] = _programme(FIRST_CASINO, "1Win", config)
+    elif world is not None:
+        tokens = [world.postback_token]
+        programmes[FIRST_CASINO] = replace(
+            _programme(FIRST_CASINO, "1Win", config), tokens=tokens, link=world.casino_link
+        )
+    for name, casino in config.casinos.items():
+        programmes[name] = _programme(name, casino.title or name.capitalize(), casino)
+    return programmes
+
+
+def _programme(name: str, title: str, settings: CasinoSettings) -> Programme:
+    return Programme(
+        name,
+        title,
+        settings.postback_link,
+        [token.get_secret_value() for token in settings.postback_token],
+        None if settings.postback_secret_key is None else settings.postback_secret_key.get_secret_value(),
+        settings.postback_currency,
+        settings.postback_aliases,
+    )
+
+
+def build_membership(config: Config, world: Sandbox | None, bot: Bot) -> Channel | None:
+    """The channel that has to be joined; the sandbox has one of its own."""
+    channel_id = config.required_channel_id or (world.channel_id if world else None)
+    return None if channel_id is None else Channel(bot, channel_id)
 
 
 def build_services(
@@ -175,10 +209,15 @@ def build_services(
     cards = Cards(database, providers)
     returns = Returns(database, outbox, providers)
     payments = Payments(outbox, cards, returns)
-    casinos = Casinos(database, outbox, programmes)
+    casinos = Casinos(database, outbox, programmes, channel=membership is not None)
     inbox = Inbox(database, outbox, payments, providers, casinos)
     methods = Methods(database, outbox, vault, timedelta(hours=config.method_cooling_hours))
     statements = Statements(database, config.timezone)
+    sources = {
+        **{str(name): provider.label for name, provider in providers.items()},
+        **{f"{CASINO}{name}": programme.title for name, programme in programmes.items()},
+    }
+    insights = Insights(database, outbox, sources, config.timezone, channel=membership is not None)
     return Services(
         staff=staff,
         players=Players(database, outbox, config.default_language, config.timezone),
@@ -194,12 +233,13 @@ def build_services(
         reconciliation=Reconciliation(database, outbox, payments, returns, providers),
         outbox=outbox,
         inbox=inbox,
-        bookkeeping=Bookkeeping(database, outbox, inbox, statements),
+        bookkeeping=Bookkeeping(database, outbox, inbox, statements, insights),
         casinos=casinos,
         signals=Signals(database, outbox, programmes, membership, config.timezone),
         broadcasts=Broadcasts(database, outbox),
-        insights=Insights(database, outbox, [*providers, *(f"{CASINO}{name}" for name in programmes)], config.timezone),
-        desk=Desk(database, outbox),
+        insights=insights,
+        desk=Desk(database, outbox, list(providers)),
+        letters=Letters(database, outbox, inbox, tuple(config.secrets())),
     )
 
 
@@ -213,7 +253,9 @@ def build_bot(config: Config, world: Sandbox | None) -> Bot:
     return Bot(token, session=session, default=DefaultBotProperties(parse_mode=ParseMode.HTML))
 
 
-def build_dispatcher(config: Config, database: Database, services: Services, texts: Texts) -> Dispatcher:
+def build_dispatcher(
+    config: Config, database: Database, services: Services, texts: Texts, metrics: Metrics
+) -> Dispatcher:
     dispatcher = Dispatcher(
         storage=PgStorage(database),
         # One player's updates run one after another; the database keeps money right without it.
@@ -223,6 +265,7 @@ def build_dispatcher(config: Config, database: Database, services: Services, tex
         admin_ids=tuple(sorted(config.admin_ids)),
         **{field.name: getattr(services, field.name) for field in fields(services)},
     )
+    dispatcher.update.outer_middleware(TimedUpdates(metrics))
     install(dispatcher, services.players, texts)
     dispatcher.include_router(create_router())
     return dispatcher
@@ -232,13 +275,15 @@ async def introduce(bot: Bot, dispatcher: Dispatcher, texts: Texts, *, polling: 
     """Learns the bot's own name, which links back to the chat need, and tells Telegram what it should know."""
     me = await bot.me()
     dispatcher["return_url"] = f"https://t.me/{me.username}?start={PAID}"
+    signals: Signals = dispatcher["signals"]
+    casinos = bool(signals.casinos)
     methods: list[TelegramMethod[bool]] = [
-        SetMyCommands(commands=commands(texts.translator(language)), language_code=language)
+        SetMyCommands(commands=commands(texts.translator(language), casinos=casinos), language_code=language)
         for language in (None, *Language)
     ]
     staff: Staff = dispatcher["staff"]
     for admin, (role, language) in (await staff.languages()).items():
-        listed = commands(texts.translator(language), rights(role))
+        listed = commands(texts.translator(language), rights(role), casinos=casinos)
         methods.append(SetMyCommands(commands=listed, scope=BotCommandScopeChat(chat_id=admin)))
     if polling:
         methods.append(DeleteWebhook())
@@ -279,15 +324,21 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
         world = await stack.enter_async_context(Sandbox()) if config.sandbox else None
         if world is not None:
             world.cast()
-        providers = build_providers(config, world)
+            if config.port:  # known before the web app listens: the casino's link leads there too
+                world.page_url = f"http://127.0.0.1:{config.port}/sandbox"
+        metrics = Metrics(database, lambda: receiver.status)
+        providers: dict[ProviderName, PaymentProvider] = {
+            name: TimedProvider(provider, metrics) for name, provider in build_providers(config, world).items()
+        }
         for provider in providers.values():
             stack.push_async_callback(provider.close)
         programmes = build_programmes(config, world)
         bot = build_bot(config, world)
+        bot.session.middleware(TimedTelegram(metrics))
         stack.push_async_callback(bot.session.close)
-        services = build_services(config, database, providers, programmes, None)
+        services = build_services(config, database, providers, programmes, build_membership(config, world, bot))
         texts = Texts(timezone=config.timezone, default=config.default_language)
-        dispatcher = build_dispatcher(config, database, services, texts)
+        dispatcher = build_dispatcher(config, database, services, texts, metrics)
         polling = config.telegram_mode == "polling"
         given = config.telegram_webhook_secret
         secret = given.get_secret_value() if given is not None and not polling else None
@@ -298,14 +349,18 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
             lambda: announce(address),
             lambda polling, waits: take_turns(database, POLLING, polling, waits),
         )
+        health = dispatcher["health"] = Health(database, lambda: receiver.status, list(services.insights.sources))
         app = create_app(
             inbox=services.inbox,
-            health=Health(database, lambda: receiver.status),
+            health=health,
             proxies=config.trusted_proxies,
             telegram_secret=secret,
             feed_update=receiver.feed,
             reports=services.reports,
             speak=lambda language: texts.translator(language).plain,
+            metrics=metrics,
+            metrics_token=config.metrics_token.get_secret_value() if config.metrics_token else None,
+            sandbox=config.sandbox,
         )
         if world is not None:
             app.router.add_get("/sandbox", _to_sandbox)
@@ -324,20 +379,27 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
             services.reconciliation,
             services.statements,
             services.bookkeeping,
+            services.insights,
             config.timezone,
         )
         scheduler.start()
         stack.callback(scheduler.shutdown, wait=False)
         # With PORT=0 the settings could not know where the links lead.
         base_url = address if config.base_url.endswith(":0") else config.base_url
-        sender = Sender(bot, services.outbox, services.reports, texts, config.default_language, base_url)
-        inbox, outbox = services.inbox, services.outbox
+        sender = Sender(
+            bot, services.outbox, services.reports, services.broadcasts, texts, config.default_language, base_url
+        )
+        inbox, outbox, broadcasts = services.inbox, services.outbox, services.broadcasts
         loops = [
             *(drain(inbox.act, stopping, inbox.arrived) for _ in range(INBOX_WORKERS)),
             *(drain(inbox.act_rereading, stopping, inbox.arrived_rereading) for _ in range(REREADING_WORKERS)),
             drain(inbox.act_on_postbacks, stopping, inbox.arrived_postback),
             *(drain(sender.work, stopping, outbox.added) for _ in range(SENDERS)),
+            *(drain(sender.work_in_bulk, stopping, outbox.added) for _ in range(BULK_SENDERS)),
+            drain(sender.show_progress, stopping),
+            drain(broadcasts.feed, stopping, broadcasts.begun),
             drain(services.bookkeeping.work, stopping),
+            watch_event_loop(metrics, stopping),
         ]
         tasks = [asyncio.create_task(loop) for loop in loops]
         stack.push_async_callback(_finish, tasks)
@@ -349,7 +411,10 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
         stack.push_async_callback(_cancel, receive)
         await stopping.wait()
         logger.info("stopping")
-        for waited_for in (inbox.arrived, inbox.arrived_rereading, inbox.arrived_postback, outbox.added):
+        for waited_for in (
+            *(inbox.arrived, inbox.arrived_rereading, inbox.arrived_postback, outbox.added),
+            broadcasts.begun,
+        ):
             waited_for.set()  # whoever waits for work sees at once that there will be none
         await asyncio.gather(runner.cleanup(), _cancel(receive), _finish(tasks))
 

@@ -13,6 +13,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from services.bookkeeping import Bookkeeping
 from services.deposits import Deposits
 from services.errors import TemporarilyUnavailable
+from services.insights import Insights
 from services.reconciliation import Reconciliation
 from services.statements import Statements
 from services.withdrawals import Withdrawals
@@ -30,6 +31,7 @@ def timetable(
     reconciliation: Reconciliation,
     statements: Statements,
     bookkeeping: Bookkeeping,
+    insights: Insights,
     timezone: ZoneInfo,
 ) -> AsyncIOScheduler:
     scheduler = AsyncIOScheduler(
@@ -66,7 +68,11 @@ def timetable(
     tick(lambda: statements.schedule(datetime.now(UTC)), "cron", minute=10)
     tick(bookkeeping.seal, "interval", seconds=60)
     tick(bookkeeping.checkpoint, "interval", minutes=10)
+    tick(bookkeeping.tally, "interval", seconds=60)
     tick(period("verify", "%Y-%m-%dT%H"), "cron", minute=7)
     tick(period("head", "%Y-%m-%d"), "cron", hour=9)
+    # At nine; the hours after it catch up with a morning that nobody was awake for.
+    tick(lambda: insights.schedule(datetime.now(UTC)), "cron", hour="9-23", minute=0)
+    tick(lambda: insights.watch(datetime.now(UTC)), "interval", minutes=5)
     tick(period("retention", "%Y-%m-%d"), "cron", hour=4)
     return scheduler

@@ -18,8 +18,9 @@ from bot.config import Config
 logger = logging.getLogger(__name__)
 
 _HIDDEN = "***"
-# Telegram's addresses carry a token: https://core.telegram.org/bots/api#making-requests
-_TOKEN_IN_PATH = re.compile(r"\bbot[0-9]+:[A-Za-z0-9_-]+")
+# Telegram's addresses carry a token: https://core.telegram.org/bots/api#making-requests. So do those that casinos call,
+# and aiohttp shows the beginning of an address that is too long.
+_TOKEN_IN_PATH = re.compile(r"\bbot[0-9]+:[A-Za-z0-9_-]+|(?<=/postback/)[a-z0-9]{1,20}/[A-Za-z0-9_-]+")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 _bound: ContextVar[Mapping[str, object] | None] = ContextVar("bound", default=None)

@@ -44,7 +44,7 @@ _LIMITS = {
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "15s",
     "search_path": "public",
-    "timezone": "UTC",
+    "TimeZone": "UTC",  # as the server spells it, or it would be set anew at every start
 }
 # Another try may well succeed: serialization failure, deadlock, lock timeout.
 _CONFLICTS = frozenset({"40001", "40P01", "55P03"})
@@ -136,6 +136,12 @@ class Database:
     async def transaction(self) -> AsyncIterator[Tx]:
         """A transaction, committed at the end of the block. Never to be held across a call to the outside."""
         async with self.connection() as tx, tx.transaction():
+            yield tx
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Tx]:
+        """A transaction that only reads, and sees everything as of one moment."""
+        async with self.connection() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
             yield tx
 
     async def run(self, work: Callable[[Tx], Awaitable[T]]) -> T:
@@ -287,7 +293,9 @@ async def _prepare(dsn: str, schema: Path) -> bool:
     except asyncpg.ClientConfigurationError as error:
         raise DatabaseRefused(f"DATABASE_URL is not a PostgreSQL address: {error}.") from error
     try:
-        known = await _can_log_in(dsn)
+        # A login that fails is held against the next ones by PgBouncer for a while, so none is tried in vain.
+        exists = await owner.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", APP_ROLE)
+        known = bool(exists) and await _can_log_in(dsn)
         for attempt in range(_TRIES):
             try:
                 # One transaction, so that its lock holds behind PgBouncer too: of several processes

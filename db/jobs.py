@@ -29,8 +29,11 @@ async def next_job(tx: Tx) -> Job | None:
     return None if row is None else Job(row["id"], row["kind"], row["dedupe_key"])
 
 
-async def finish(tx: Tx, job_id: int) -> None:
-    await tx.execute("UPDATE job SET state = 'done', done_at = now(), last_error = NULL WHERE id = $1", job_id)
+async def finish(tx: Tx, job_id: int, found: int | None = None) -> None:
+    """`found`: how many things are wrong, if that is what the job looks for."""
+    await tx.execute(
+        "UPDATE job SET state = 'done', done_at = now(), last_error = NULL, found = $2 WHERE id = $1", job_id, found
+    )
 
 
 async def put_off(tx: Tx, job_id: int, error: str) -> bool:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from db.money import Money
+from db.money import CasinoMoney, Money
 
 T = TypeVar("T")
 
@@ -24,6 +25,83 @@ class Role(StrEnum):
     CASHIER = "cashier"
     SUPPORT = "support"
     EDITOR = "editor"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody by a Telegram id, and what the owners let that person do."""
+
+    telegram_id: int
+    role: Role | None
+    """None: nothing."""
+    in_settings: bool
+    """An owner because the settings say so; the chat cannot change that."""
+    player_id: int | None
+    """None: never wrote to the bot, so it cannot write first."""
+    name: str
+    username: str | None
+    language: Language | None
+    granted_by: int | None
+    granted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much waits for whom on the staff."""
+
+    withdrawals: int
+    methods: int
+    items: int
+    """Odd money and differences."""
+    debts: int
+    corrections: int
+    differences: int
+    """What the last comparison with each provider has found."""
+    deliveries: int
+    messages: int
+    reports: int
+    """What casinos reported and nobody could make sense of."""
+    signals: int
+    """Begun, and without a result."""
+    broadcasts: int
+    """Being sent, or paused."""
+    alerts: int
+    closed_at: datetime | None
+    """Since when the house is closed for maintenance; None: it is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadDelivery:
+    """What a provider or a casino delivered and could not be acted on."""
+
+    id: int
+    source: str
+    kind: str
+    payment_ref: str | None
+    headers: Mapping[str, object]
+    body: bytes
+    remote: str
+    deliveries: int
+    """How often it came."""
+    attempts: int
+    replays: int
+    error: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeadMessage:
+    """What somebody should have been told and could not be."""
+
+    id: int
+    chat_id: int
+    player_id: int | None
+    text_id: str
+    arguments: Mapping[str, object]
+    attempts: int
+    replays: int
+    error: str
+    created_at: datetime
 
 
 class ProviderName(StrEnum):
@@ -58,6 +136,9 @@ class Player:
     username: str | None
     frozen_at: datetime | None
     """Since when nothing goes out to this player; None: it may."""
+    news: bool
+    """Wants to be told news, which is what broadcasts are; the next: signals."""
+    signals: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +207,17 @@ class Operation:
     created_at: datetime
     expires_at: datetime
     completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """An operation that was paid in full, and by which payment."""
+
+    operation: Operation
+    payment_ref: str
+    at: datetime
+    """By the provider's clock."""
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -603,3 +695,308 @@ class Line:
     after: Money
     reference: str
     at: datetime
+
+
+class SignalResult(StrEnum):
+    WON = "won"
+    LOST = "lost"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalDraft:
+    """What an admin writes of a signal; once published it never changes."""
+
+    event: str
+    pick: str
+    odds: Decimal
+    starts_at: datetime
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    id: int
+    draft: SignalDraft
+    published_by: int
+    published_at: datetime
+    withdrawn_at: datetime | None
+    """Taken back before the start; the record counts it all the same."""
+    result: SignalResult | None
+    started: bool
+    """When it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the signals of a time come to, those withdrawn too."""
+
+    number: int
+    withdrawn: int
+    won: int
+    lost: int
+    void: int
+    waiting: int
+    """Without a result yet."""
+    odds: Decimal | None
+    """Their average, two decimals; None: there are none."""
+    rate: Decimal | None
+    """What flat stakes at the published odds gave, in per cent of those won and lost, two decimals; None: neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRecord:
+    """The whole record, and what of it is of the last 30 days. One is never shown without the other."""
+
+    whole: Tally
+    recent: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastText:
+    """What a broadcast says. The formatting is as Telegram gave it: nothing in the text is markup."""
+
+    text: str
+    entities: Sequence[Mapping[str, object]]
+    photo: str | None
+    """Telegram's file_id: the text is its caption."""
+    button: tuple[str, str] | None
+    """What stands on it, and where it leads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a broadcast is for; None: it does not matter."""
+
+    language: Language | None = None
+    deposited: bool | None = None
+    """Has, or has never, paid in: here or at a casino."""
+    inactive_days: int | None = None
+    """Not seen for so many days."""
+    linked: bool | None = None
+    """Has, or has no, account at a casino."""
+
+
+class BroadcastState(StrEnum):
+    SENDING = "sending"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    """By an admin; what was on its way then still arrives."""
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    id: int
+    content: BroadcastText
+    audience: Audience
+    state: BroadcastState
+    total: int
+    """How many it was for when it began."""
+    walks_to: int
+    walked_to: int
+    """Players up to this one have their messages in the outbox; it begins at 0 and ends at `walks_to`."""
+    created_by: int
+    message_id: int | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastReach:
+    """What has become of a broadcast's messages."""
+
+    sent: int
+    blocked: int
+    """To players who have blocked the bot."""
+    failed: int
+    unwanted: int
+    """To players who have opted out since."""
+    stopped: int
+    waiting: int
+    """In the outbox, to be sent."""
+
+
+class CasinoEventKind(StrEnum):
+    REGISTRATION = "registration"
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    WIN = "win"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CasinoEvent:
+    """What a casino says happened there. It is no money of ours."""
+
+    id: int
+    programme: str
+    kind: CasinoEventKind
+    words: Sequence[str]
+    """The event words it was reported under."""
+    first: bool
+    """One of them says that it is the player's first deposit."""
+    weak: bool
+    """Told apart by who, how much and when: no transaction id came with it."""
+    casino_id: str | None
+    click_id: str | None
+    player_id: int | None
+    """None: it waits for its player."""
+    amount: CasinoMoney | None
+    country: str | None
+    problem: str | None
+    """Why it is only kept and shown; None: it counts."""
+    occurred_at: datetime
+    received_at: datetime
+    delivery_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CasinoAccount:
+    """Whose account at a casino is whose."""
+
+    programme: str
+    casino_id: str
+    player_id: int
+    bound_by: str
+    """`postback`, or an admin."""
+    bound_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CasinoStranger:
+    """An account that reports are about and that nobody here is known to have."""
+
+    programme: str
+    casino_id: str
+    events: int
+    newest_id: int
+    """Its last event, which names it in buttons."""
+    newest_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CasinoTotals:
+    """What a programme has reported since the beginning, of what counts."""
+
+    programme: str
+    clicks: int
+    """Players who have a link of their own."""
+    accounts: int
+    strangers: int
+    """Accounts of nobody we know."""
+    counts: Mapping[CasinoEventKind, int]
+    sums: Sequence[tuple[CasinoEventKind, CasinoMoney]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """How many players there are, and how far they came."""
+
+    users: int
+    """Wrote to the bot at least once."""
+    subscribed: int
+    """In the channel, as Telegram said last."""
+    signals_open: int
+    deposited: int
+    """Have a deposit at a casino that counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headcount:
+    """How many players came anew and how many wrote, in the last `days` days and in as many before those."""
+
+    days: int
+    new: int
+    new_before: int
+    active: int
+    active_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """How many players came anew on a day, and how many wrote."""
+
+    day: date
+    new: int
+    active: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turnover:
+    """What was completed in a period through one provider in one currency; and of what was asked for in the period,
+    how much has ended, and how much of that well."""
+
+    kind: str
+    """`deposit` or `withdrawal`."""
+    provider: str
+    count: int
+    total: Money
+    ended: int
+    succeeded: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnTurnover:
+    """Refunds or disputes that took money back in a period."""
+
+    kind: str
+    """`refund` or `dispute`."""
+    provider: str
+    count: int
+    total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class CasinoTurnover:
+    """What a programme reported of our players in a period: so many of a kind in one currency."""
+
+    programme: str
+    kind: CasinoEventKind
+    count: int
+    total: CasinoMoney | None
+    """None: it has no amounts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How many accounts were bound to players, how many of them have a deposit, and how many have another."""
+
+    programme: str
+    registered: int
+    deposited: int
+    repeated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Players who came in the week that begins on this Monday; how many of them paid in that week and in each after
+    it, up to the present one."""
+
+    week: date
+    size: int
+    deposited: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that somebody should look into."""
+
+    id: int
+    kind: str
+    """`silence`, `queue` or `conversion`."""
+    subject: str
+    """Of what: `stripe`, `casino:1win`, `inbox`."""
+    since: datetime
+    """From when on it was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How a source was heard in a while."""
+
+    deliveries: int
+    days: int
+    """On how many days of UTC."""
+    first: datetime | None
+    last: datetime | None

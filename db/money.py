@@ -105,6 +105,11 @@ class Money:
         """The amount as providers want it: `1000.50`."""
         return f"{self.major:f}"
 
+    def average(self, count: int) -> "Money":
+        """This much shared by `count`, to the nearest minor unit, halves away from zero."""
+        share = (2 * abs(self.minor) + count) // (2 * count)
+        return Money(share if self.minor >= 0 else -share, self.currency)
+
     def __str__(self) -> str:
         """The amount as people read it: `1 000.50 USD`, with no-break spaces."""
         return f"{self.major:,f}".replace(",", _NO_BREAK_SPACE) + _NO_BREAK_SPACE + self.currency
@@ -137,3 +142,17 @@ class Money:
         if self.currency != other.currency:
             raise CurrencyMismatch(f"{self.currency} and {other.currency}")
         return other.minor
+
+
+@dataclass(frozen=True, slots=True)
+class CasinoMoney:
+    """An amount at a casino, in whatever currency that keeps: exact, shown, and never added to ours."""
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        """As people read it: `1 000.50 KZT`, with no-break spaces and at least two digits of the fraction."""
+        whole, _, fraction = f"{self.amount:,f}".partition(".")
+        digits = fraction.rstrip("0").ljust(2, "0")
+        return f"{whole}.{digits}".replace(",", _NO_BREAK_SPACE) + _NO_BREAK_SPACE + self.currency

@@ -18,7 +18,7 @@ from db.models import (
 from db.money import Money
 from db.pages import page
 
-_COLUMNS = "id, telegram_id, language, accepted_at, username, frozen_at"
+_COLUMNS = "id, telegram_id, language, accepted_at, username, frozen_at, news_off_at, signals_off_at"
 
 
 def _player(row: Record) -> Player:
@@ -29,6 +29,8 @@ def _player(row: Record) -> Player:
         row["accepted_at"],
         row["username"],
         row["frozen_at"],
+        row["news_off_at"] is None,
+        row["signals_off_at"] is None,
     )
 
 
@@ -84,6 +86,26 @@ async def set_language(tx: Tx, player_id: int, language: Language) -> Player:
         f"UPDATE users SET language = $2, updated_at = now() WHERE id = $1 RETURNING {_COLUMNS}",
         player_id,
         language,
+    )
+    return _player(present(row))
+
+
+async def set_news(tx: Tx, player_id: int, *, on: bool) -> Player:
+    row = await tx.fetchrow(
+        "UPDATE users SET news_off_at = CASE WHEN NOT $2 THEN coalesce(news_off_at, now()) END, updated_at = now()"
+        f" WHERE id = $1 RETURNING {_COLUMNS}",
+        player_id,
+        on,
+    )
+    return _player(present(row))
+
+
+async def set_signals(tx: Tx, player_id: int, *, on: bool) -> Player:
+    row = await tx.fetchrow(
+        "UPDATE users SET signals_off_at = CASE WHEN NOT $2 THEN coalesce(signals_off_at, now()) END,"
+        f" updated_at = now() WHERE id = $1 RETURNING {_COLUMNS}",
+        player_id,
+        on,
     )
     return _player(present(row))
 

@@ -22,6 +22,7 @@ def _known(currency: str) -> str:
 Currency = Annotated[str, AfterValidator(_known)]
 Positive = Annotated[int, Field(ge=1, le=2**63 - 1)]
 CardChoice = Annotated[int, Field(ge=0, le=2**63 - 1)]
+ProgrammeName = Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}$")]
 Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8}$")]
 
 
@@ -81,6 +82,8 @@ class Place(StrEnum):
     SETTINGS = "settings"
     HELP = "help"
     RULES = "rules"
+    CASINO = "casino"
+    SIGNALS = "signals"
 
 
 class Open(CallbackData, prefix="o"):
@@ -96,6 +99,22 @@ class Accept(CallbackData, prefix="a"):
 
 class Speak(CallbackData, prefix="s"):
     language: Language
+
+
+class News(CallbackData, prefix="ne"):
+    """Whether I want news, which is what broadcasts are."""
+
+    on: bool
+
+
+class SignalNews(CallbackData, prefix="ns"):
+    """Whether I want signals as messages."""
+
+    on: bool
+
+
+class NoMoreNews(CallbackData, prefix="nm"):
+    """No more broadcasts, said under one."""
 
 
 class Turn(CallbackData, prefix="h"):
@@ -326,6 +345,27 @@ class AddMethod(CallbackData, prefix="wm"):
 
     kind: MethodKind | None = None
     network: Network | None = None
+
+
+class OpenCasinoPlace(CallbackData, prefix="kc"):
+    """Show me my place at this casino."""
+
+    programme: ProgrammeName
+
+
+class CasinoHistory(CallbackData, prefix="kh"):
+    """What this casino has told of me; a page before or after one."""
+
+    programme: ProgrammeName
+    before: Positive | None = None
+    after: Positive | None = None
+
+
+class TurnSignals(CallbackData, prefix="sq"):
+    """Turns to a page of the signals."""
+
+    before: Positive | None = None
+    after: Positive | None = None
 
 
 class OpenMethod(CallbackData, prefix="wo"):

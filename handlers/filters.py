@@ -8,3 +8,5 @@ private = MagicData(F.event_chat.type == ChatType.PRIVATE)
 command = MagicData(F.event.text.startswith("/"))
 """Any command, known or not."""
 rules_not_accepted = MagicData(F.player.accepted_at.is_(None))
+turned_away = MagicData(F.closed & (F.rights.len() == 0))
+"""The house is closed, and who writes has no right of the staff."""

@@ -5,8 +5,8 @@ from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
 from handlers import keyboards
-from handlers.admin import router as admin
 from handlers.callbacks import Open, Place
+from handlers.commands import admin_commands
 from handlers.screen import Screen
 from handlers.texts import Translate
 from services.staff import Right
@@ -24,7 +24,7 @@ async def explain(
     event: Message | CallbackQuery, screen: Screen, t: Translate, rights: frozenset[Right], admin_ids: tuple[int, ...]
 ) -> None:
     text = t("help", admin=_contact(admin_ids))
-    lines = [f"/{command} — {t(f'command-{command}')}" for command, right in admin.COMMANDS.items() if right in rights]
+    lines = [f"/{command} — {t(f'command-{command}')}" for command in admin_commands(rights)]
     if lines:
         text = "\n".join([text, "", t("admin-help"), *lines])
     await screen.show(text, keyboards.to_menu(t))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 from aiogram import F, Router
 from aiogram.filters import Command, StateFilter
@@ -25,7 +24,7 @@ from handlers.callbacks import (
 )
 from handlers.screen import Screen
 from handlers.states import Typing
-from handlers.texts import Translate, signed
+from handlers.texts import Translate, rate, signed
 from services.periods import Period
 from services.statistics import Statistics
 from services.wallets import COUNTED, Filter, Found, Status, Wallets
@@ -282,17 +281,13 @@ def _statistics(t: Translate, found: Statistics) -> str:
             _named(t("statistics-turnover"), str(summary.turnover)),
             _named(t("statistics-payouts"), str(summary.won)),
             _named(t("statistics-bets"), counts),
-            _named(t("statistics-win-rate"), _rate(found.win_rate)),
+            _named(t("statistics-win-rate"), rate(found.win_rate)),
             _named(t("statistics-net"), signed(found.net)),
-            _named(t("statistics-roi"), _rate(found.roi)),
-            _named(t("statistics-payback"), _rate(found.payback)),
+            _named(t("statistics-roi"), rate(found.roi)),
+            _named(t("statistics-payback"), rate(found.payback)),
         ]
     return "\n".join(lines)
 
 
 def _named(label: str, value: str) -> str:
     return f"{label}: {value}"
-
-
-def _rate(value: Decimal | None) -> str:
-    return "—" if value is None else f"{value}\N{NO-BREAK SPACE}%"

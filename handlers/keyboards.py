@@ -14,12 +14,14 @@ from db.models import (
     Movement,
     Page,
     PaymentMethod,
+    Player,
     ProviderName,
     ReportFormat,
     Statement,
     WithdrawalMethod,
 )
 from db.money import Money
+from handlers.admin.callbacks import OpenDesk
 from handlers.callbacks import (
     Accept,
     AddMethod,
@@ -35,6 +37,7 @@ from handlers.callbacks import (
     Leave,
     Months,
     Narrow,
+    News,
     Open,
     OpenCard,
     OpenMethod,
@@ -43,6 +46,7 @@ from handlers.callbacks import (
     Picture,
     Place,
     RemoveCard,
+    SignalNews,
     Speak,
     StatementFile,
     Tell,
@@ -51,6 +55,7 @@ from handlers.callbacks import (
     pack_filter,
 )
 from handlers.texts import Translate, card_name
+from services.casinos import CasinoPlace
 from services.deposits import Offer
 from services.periods import Named, Period
 from services.wallets import Filter, Kind, Status
@@ -71,13 +76,36 @@ def accept(t: Translate) -> InlineKeyboardMarkup:
     return _rows([_button(t("button-accept"), Accept(), ButtonStyle.SUCCESS)])
 
 
-def menu(t: Translate) -> InlineKeyboardMarkup:
+def menu(
+    t: Translate, *, casinos: Sequence[str], staff: bool, places: Sequence[CasinoPlace] = ()
+) -> InlineKeyboardMarkup:
+    """`casinos`: the names of those whose players are ours; `staff`: somebody with a role looks; `places`: where the
+    player may still register."""
     return _rows(
+        *([register(t, place.title, place.url)] for place in places if place.url),
         [_place(t, Place.BALANCE), _place(t, Place.HISTORY)],
         [_place(t, Place.DEPOSIT), _place(t, Place.WITHDRAW)],
+        [_place(t, Place.SIGNALS), casino(t, casinos)] if casinos else [],
         [_place(t, Place.METHODS), _place(t, Place.SETTINGS)],
         [_place(t, Place.HELP), _place(t, Place.RULES)],
+        [to_desk(t)] if staff else [],
     )
+
+
+def casino(t: Translate, titles: Sequence[str], *, below: bool = False) -> InlineKeyboardButton:
+    """The way to the casino, by its name when it is the only one."""
+    label = titles[0] if len(titles) == 1 else t("button-casino")
+    return _button(label, Open(place=Place.CASINO, below=below))
+
+
+def register(t: Translate, title: str, url: str) -> InlineKeyboardButton:
+    """A player's own link to a casino."""
+    return InlineKeyboardButton(text=t("button-casino-register", title=title), url=url)
+
+
+def to_desk(t: Translate, *, below: bool = False) -> InlineKeyboardButton:
+    """The way to the admins' panel, from the menu and from each of their rooms."""
+    return _button(t("button-desk"), OpenDesk(below=below))
 
 
 def to_menu(t: Translate, *, below: bool = False) -> InlineKeyboardMarkup:
@@ -263,12 +291,16 @@ def statement(t: Translate, found: Statement, nonce: str) -> InlineKeyboardMarku
     return _rows(files, [_button(t("button-back"), Months()), _place(t, Place.MENU)])
 
 
-def settings(t: Translate) -> InlineKeyboardMarkup:
+def settings(t: Translate, player: Player, *, casinos: Sequence[str]) -> InlineKeyboardMarkup:
     languages = [
         _choice(t, t(f"language-{language}"), Speak(language=language), chosen=language is t.language)
         for language in Language
     ]
-    return _rows(languages, [_place(t, Place.METHODS)], [_place(t, Place.MENU)])
+    news = _button(t("button-news-on" if player.news else "button-news-off"), News(on=not player.news))
+    signals = _button(
+        t("button-signal-news-on" if player.signals else "button-signal-news-off"), SignalNews(on=not player.signals)
+    )
+    return _rows(languages, [news, signals] if casinos else [news], [_place(t, Place.METHODS)], [_place(t, Place.MENU)])
 
 
 def providers(t: Translate, offers: Sequence[Offer]) -> InlineKeyboardMarkup:

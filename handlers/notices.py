@@ -7,9 +7,11 @@ from datetime import datetime
 from aiogram.types import InlineKeyboardMarkup
 
 from db.money import Money
-from handlers import keyboards
+from handlers import casinos, keyboards, signals
+from handlers.admin import casinos as admin_casinos
+from handlers.admin import insights, letters, methods, money_keyboards, withdrawals
 from handlers.admin import keyboards as admin_keyboards
-from handlers.admin import methods, money_keyboards, withdrawals
+from handlers.admin.callbacks import Insight
 from handlers.texts import Translate, Value
 
 
@@ -93,6 +95,9 @@ _KEYBOARDS: Mapping[str, Callable[[Translate, Mapping[str, Value]], InlineKeyboa
     "withdrawal-method-verified": lambda t, _: keyboards.to_menu(t, below=True),
     "withdrawal-method-verified-later": lambda t, _: keyboards.to_menu(t, below=True),
     "withdrawal-method-rejected": lambda t, _: keyboards.to_menu(t, below=True),
+    "admin-dead-delivery": lambda t, values: letters.opens_below(t, _number(values)),
+    "admin-role-granted": lambda t, _: keyboards.rows([keyboards.to_desk(t, below=True)]),
+    "admin-role-revoked": lambda t, _: keyboards.to_menu(t, below=True),
     "admin-method-added": lambda t, values: methods.opens_below(t, _number(values)),
     "admin-withdrawal-requested": _withdrawal,
     "admin-withdrawal-second": _withdrawal,
@@ -109,6 +114,15 @@ _KEYBOARDS: Mapping[str, Callable[[Translate, Mapping[str, Value]], InlineKeyboa
     "admin-refund-unanswered": _returned,
     "admin-dispute": _returned,
     "admin-differences": lambda t, _: money_keyboards.odd_below(t),
+    "admin-summary": lambda t, _: insights.opens_below(t, Insight.OVERVIEW),
+    "admin-conversion-fell": lambda t, _: insights.opens_below(t, Insight.CASINO),
+    "admin-casino-odd": lambda t, _: admin_casinos.odd_below(t),
+    "casino-registered": lambda t, _: casinos.told(t),
+    "casino-deposit": lambda t, _: casinos.told(t),
+    "casino-deposit-again": lambda t, _: casinos.told(t),
+    "casino-withdrawal": lambda t, _: keyboards.to_menu(t, below=True),
+    "casino-win": lambda t, _: keyboards.to_menu(t, below=True),
+    "casino-linked": lambda t, _: casinos.told(t),
     "admin-verify-failed": lambda t, _: money_keyboards.books_below(t),
     "money-found": lambda t, _: keyboards.credited(t),
     "deposit-sent-back": lambda t, _: keyboards.to_menu(t, below=True),
@@ -120,4 +134,7 @@ _KEYBOARDS: Mapping[str, Callable[[Translate, Mapping[str, Value]], InlineKeyboa
     "return-lost": lambda t, _: keyboards.credited(t),
     "return-collected": lambda t, _: keyboards.credited(t),
     "return-forgiven": lambda t, _: keyboards.credited(t),
+    "signal-published": lambda t, _: signals.to_signals(t),
+    "signal-withdrawn": lambda t, _: signals.to_signals(t),
+    "signal-result": lambda t, _: signals.to_signals(t),
 }

@@ -6,34 +6,36 @@ from typing import Any
 from aiogram import Bot, Router
 from aiogram.filters import Command
 from aiogram.fsm.context import FSMContext
-from aiogram.types import BotCommand, CallbackQuery, Message, TelegramObject
+from aiogram.types import CallbackQuery, Message, TelegramObject
 
 from handlers import (
+    broadcasts,
     cards,
+    casinos,
     deposits,
     errors,
     filters,
     history,
     keyboards,
+    maintenance,
     methods,
     reports,
     settings,
+    signals,
     start,
     wallet,
     withdrawals,
 )
 from handlers import help as help_page
 from handlers.admin import router as admin
+from handlers.admin.callbacks import SkipNote
 from handlers.callbacks import Open
+from handlers.commands import CASINO_COMMANDS, COMMANDS
 from handlers.screen import Screen
 from handlers.texts import Translate
 from services.destinations import refuse_bare_card_number
+from services.signals import Signals
 from services.staff import Right
-
-COMMANDS = (
-    *("menu", "balance", "deposit", "withdraw", "methods", "history", "export", "settings", "help", "paysupport"),
-)
-"""What Telegram's own menu lists."""
 
 
 def create_router() -> Router:
@@ -45,8 +47,10 @@ def create_router() -> Router:
     chat.message.filter(filters.private)
     chat.callback_query.filter(filters.private)
     chat.include_routers(
+        maintenance.create_gate(),
         start.create_router(),
         settings.create_router(),
+        broadcasts.create_router(),
         help_page.create_router(),
         admin.create_router(),
         start.create_gate(),
@@ -58,9 +62,11 @@ def create_router() -> Router:
         withdrawals.create_router(),
         history.create_router(),
         reports.create_router(),
+        signals.create_router(),
+        casinos.create_router(),
         _create_last(),
     )
-    router.include_routers(errors.create_router(), chat, _create_elsewhere())
+    router.include_routers(errors.create_router(), signals.create_channel_router(), chat, _create_elsewhere())
     return router
 
 
@@ -75,15 +81,10 @@ def _create_last() -> Router:
 def _create_elsewhere() -> Router:
     """Groups, where money is not talked about, and buttons that lead nowhere."""
     router = Router(name="elsewhere")
-    router.message.register(only_private, ~filters.private, Command("start", *COMMANDS, ignore_case=True))
+    players = Command("start", *COMMANDS, *CASINO_COMMANDS, ignore_case=True)
+    router.message.register(only_private, ~filters.private, players)
     router.callback_query.register(stale)
     return router
-
-
-def commands(t: Translate, rights: frozenset[Right] = frozenset()) -> list[BotCommand]:
-    """What Telegram's own menu lists, in an admin's chat what the role may do too."""
-    listed = (*COMMANDS, *(command for command, right in admin.COMMANDS.items() if right in rights))
-    return [BotCommand(command=command, description=t(f"command-{command}")) for command in listed]
 
 
 async def leave_flow(
@@ -93,7 +94,8 @@ async def leave_flow(
 ) -> Any:
     """A command or a button is no answer to a question: what is typed later must not land in it any more."""
     typed = isinstance(event, Message) and not (event.text or "").startswith("/")
-    if data.get("raw_state") is not None and not typed:
+    answers = isinstance(data.get("callback_data"), SkipNote)  # a button that is an answer
+    if data.get("raw_state") is not None and not typed and not answers:
         state: FSMContext = data["state"]
         await state.clear()
     return await handler(event, data)
@@ -111,13 +113,17 @@ async def keep_message(
     return await handler(event, data)
 
 
-async def unknown_command(message: Message, screen: Screen, t: Translate) -> None:
-    await screen.show(t("unknown-command"), keyboards.menu(t))
+async def unknown_command(
+    message: Message, screen: Screen, signals: Signals, rights: frozenset[Right], t: Translate
+) -> None:
+    await screen.show(t("unknown-command"), keyboards.menu(t, casinos=signals.casinos, staff=bool(rights)))
 
 
-async def unknown_message(message: Message, screen: Screen, t: Translate) -> None:
+async def unknown_message(
+    message: Message, screen: Screen, signals: Signals, rights: frozenset[Right], t: Translate
+) -> None:
     refuse_bare_card_number(message.text or message.caption or "")
-    await screen.show(t("unknown-message"), keyboards.menu(t))
+    await screen.show(t("unknown-message"), keyboards.menu(t, casinos=signals.casinos, staff=bool(rights)))
 
 
 async def only_private(message: Message, bot: Bot, t: Translate) -> None:

@@ -1,6 +1,8 @@
 """The first meeting: age and rules, the language, the main menu."""
 
-from aiogram import F, Router
+from collections.abc import Sequence
+
+from aiogram import Bot, F, Router
 from aiogram.enums import ChatMemberStatus
 from aiogram.filters import Command, CommandObject, CommandStart
 from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, User
@@ -8,9 +10,13 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated, Message, User
 from db.models import Player
 from handlers import filters, keyboards
 from handlers.callbacks import Accept, Open, Place, is_paid
+from handlers.commands import list_commands
 from handlers.screen import Screen
 from handlers.texts import Translate
+from services.casinos import CasinoPlace, Casinos
 from services.players import Players
+from services.signals import Signals
+from services.staff import Right
 
 
 def create_router() -> Router:
@@ -44,13 +50,19 @@ async def start(
     screen: Screen,
     player: Player,
     players: Players,
+    casinos: Casinos,
+    signals: Signals,
+    rights: frozenset[Right],
+    bot: Bot,
     t: Translate,
 ) -> None:
     await players.start(player, command.args)
     if player.accepted_at is None:
         await show_rules(screen, t)
     else:
-        await welcome(screen, t, event_from_user)
+        await welcome(screen, t, event_from_user, await casinos.places(player), signals, rights)
+    if rights:
+        await list_commands(bot, event_from_user.id, t, rights, casinos=bool(signals.casinos))
 
 
 async def accept(
@@ -59,14 +71,25 @@ async def accept(
     screen: Screen,
     player: Player,
     players: Players,
+    casinos: Casinos,
+    signals: Signals,
+    rights: frozenset[Right],
     t: Translate,
 ) -> None:
-    await players.accept_rules(player)
-    await welcome(screen, t, event_from_user)
+    places = await casinos.places(await players.accept_rules(player))
+    await welcome(screen, t, event_from_user, places, signals, rights)
 
 
-async def welcome(screen: Screen, t: Translate, user: User) -> None:
-    await screen.show(t("welcome", name=user.full_name), keyboards.menu(t))
+async def welcome(
+    screen: Screen,
+    t: Translate,
+    user: User,
+    places: Sequence[CasinoPlace],
+    signals: Signals,
+    rights: frozenset[Right],
+) -> None:
+    keyboard = keyboards.menu(t, casinos=signals.casinos, staff=bool(rights), places=places)
+    await screen.show(t("welcome", name=user.full_name), keyboard)
 
 
 async def show_rules(screen: Screen, t: Translate) -> None:
@@ -83,8 +106,10 @@ async def read_rules(query: CallbackQuery, screen: Screen, player: Player, t: Tr
     await screen.show(t("rules"), keyboard)
 
 
-async def menu(event: Message | CallbackQuery, screen: Screen, t: Translate) -> None:
-    await screen.show(t("menu"), keyboards.menu(t))
+async def menu(
+    event: Message | CallbackQuery, screen: Screen, signals: Signals, rights: frozenset[Right], t: Translate
+) -> None:
+    await screen.show(t("menu"), keyboards.menu(t, casinos=signals.casinos, staff=bool(rights)))
 
 
 async def membership(update: ChatMemberUpdated, players: Players) -> None:

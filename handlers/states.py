@@ -22,6 +22,15 @@ class Typing(StatesGroup):
     """Why a withdrawal did not go through; `operation` is in the state's data."""
     admin_method = State()
     """Why an admin rejects a method; `method` is in the state's data."""
+    signal_event = State()
+    """What a signal is about."""
+    signal_pick = State()
+    """What is picked; with each step what was typed before is in the state's data."""
+    signal_odds = State()
+    signal_start = State()
+    signal_note = State()
+    admin_member = State()
+    """Whom an owner wants to give a role."""
     admin_player = State()
     """Whom an admin looks for."""
     admin_freeze = State()
@@ -34,5 +43,11 @@ class Typing(StatesGroup):
     """Whose money it is; `item` is in the state's data."""
     odd_note = State()
     """Why a difference is none; `item` is in the state's data."""
+    broadcast = State()
+    """The message of a broadcast."""
+    broadcast_button = State()
+    """Its button; the draft is in the state's data."""
+    casino_player = State()
+    """Whose an account at a casino is; `event` is in the state's data."""
     refund_amount = State()
     """How much of a deposit is to go back; `operation` is in the state's data."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from html import escape, unescape
 from pathlib import Path
@@ -78,6 +79,11 @@ def card_name(t: Translate, card: PaymentMethod) -> str:
 def signed(money: Money) -> str:
     """A change of a balance: `+50.00 USD`, `-20.00 USD`."""
     return f"+{money}" if money.minor > 0 else str(money)
+
+
+def rate(percent: Decimal | None) -> str:
+    """`31.58 %`; a dash for what there is no rate of."""
+    return "—" if percent is None else f"{percent}\N{NO-BREAK SPACE}%"
 
 
 def _bundle(language: Language) -> FluentBundle:

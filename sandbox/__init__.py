@@ -8,7 +8,7 @@
 
 People (sandbox.people.Person); nothing sleeps, everything waits for events, `timeout` in seconds:
         anna = world.person(1001, "Анна", username="anna", language_code="ru", started=True)  # once for an id
-        await anna.says("/deposit")                 # -> Message: hers; does not wait for the bot
+        await anna.says("/deposit")                 # -> Message: hers; does not wait for the bot; also entities=
         await anna.sees("Stripe")                   # -> Message of the bot, new or edited since her last act
         await anna.presses("Stripe")                # -> Pressed(text, alert, url): the toast, or the link
         await anna.taps("dep:50", on=message)       # any callback data, also of a button that is gone

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -197,11 +197,13 @@ class Person:
 
     # What the person does
 
-    def write(self, text: str, file: File | None = None, photo: bool = False) -> Message:
+    def write(
+        self, text: str, file: File | None = None, photo: bool = False, entities: Sequence[Entity] = ()
+    ) -> Message:
         """Sends a message to the bot; a blocked bot is unblocked by writing to it, as in the apps."""
         self.unblock()
         self.started = True
-        text, entities = tidy(text, [])
+        text, entities = tidy(text, list(entities))
         words = {"text": text} if file is None else self.telegram.media(file, photo)
         found = {"caption": text, "caption_entities": entities} if file else {"entities": entities}
         content = words | {name: value for name, value in found.items() if value}
@@ -263,8 +265,8 @@ class Person:
 
     # The same in words for tests
 
-    async def says(self, text: str) -> Message:
-        return self.write(text)
+    async def says(self, text: str, entities: Sequence[Entity] = ()) -> Message:
+        return self.write(text, entities=entities)
 
     async def sends(self, data: bytes, name: str, caption: str = "", photo: bool = False) -> Message:
         return self.write(caption, self.telegram.store(name, data), photo)

@@ -4,10 +4,11 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from db import audit, jobs, ledger, proof, wallets
+from db import audit, figures, jobs, ledger, proof, wallets
 from db.database import Database, Tx
 from db.ledger import Finding, Head
 from services.inbox import Inbox
+from services.insights import Insights
 from services.outbox import Outbox
 from services.staff import Right
 from services.statements import Statements
@@ -15,6 +16,8 @@ from services.statements import Statements
 logger = logging.getLogger(__name__)
 
 SEAL_BATCH = 1000
+TALLIED = 20_000
+"""Lines of the audit log in one transaction."""
 CHECKPOINTS = 200
 """In one transaction; each adds up a thousand movements."""
 
@@ -25,12 +28,20 @@ class Bookkeeping:
     outbox: Outbox
     inbox: Inbox
     statements: Statements
+    insights: Insights
 
     async def seal(self) -> None:
         """Chains what was posted since the last time."""
         while True:
             async with self.database.transaction() as tx:
                 if await ledger.seal(tx, SEAL_BATCH) < SEAL_BATCH:
+                    return
+
+    async def tally(self) -> None:
+        """Adds up what operations came to since the last time, for monitoring."""
+        while True:
+            async with self.database.transaction() as tx:
+                if await figures.tally(tx, TALLIED) < TALLIED:
                     return
 
     async def checkpoint(self) -> None:
@@ -47,7 +58,7 @@ class Bookkeeping:
 
     async def work(self) -> bool:
         """Does the next due job in the transaction that ends it. False: none due."""
-        job = None
+        job, found = None, None
         try:
             async with self.database.transaction() as tx:
                 job = await jobs.next_job(tx)
@@ -55,16 +66,18 @@ class Bookkeeping:
                     return False
                 match job.kind:
                     case "verify":
-                        await self._verify(tx, job.key)
+                        found = await self._verify(tx, job.key)
                     case "head":
                         await self._anchor(tx, job.key)
                     case "statements":
                         await self.statements.make(tx, job.key.partition(":")[2])
+                    case "summary":
+                        await self.insights.summarize(tx, job.key.partition(":")[2])
                     case "retention":
                         await self.inbox.forget_bodies(tx)
                     case _:
                         raise ValueError(f"unknown job {job.kind}")
-                await jobs.finish(tx, job.id)
+                await jobs.finish(tx, job.id, found)
         except Exception as error:
             if job is None:
                 raise
@@ -82,7 +95,7 @@ class Bookkeeping:
         self.outbox.wake()
         return True
 
-    async def _verify(self, tx: Tx, key: str) -> None:
+    async def _verify(self, tx: Tx, key: str) -> int:
         findings = await proof.verify(tx)
         for finding in findings:
             logger.error("the books do not verify", extra={"rule": finding.rule, "detail": finding.detail})
@@ -90,6 +103,7 @@ class Bookkeeping:
             await self.outbox.tell_admins(
                 tx, Right.MONEY, f"admin-verify-failed:{key}", "admin-verify-failed", count=len(findings)
             )
+        return len(findings)
 
     async def _anchor(self, tx: Tx, key: str) -> None:
         """The head of the chain leaves the database: who rewrites everything in it cannot rewrite a chat."""

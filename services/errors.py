@@ -82,6 +82,25 @@ class NotAllowed(DomainError):
     role: str
 
 
+@dataclass
+class SourceGone(DomainError):
+    """Nobody acts on what comes from there: its settings are gone."""
+
+    source: str
+
+
+class NotATelegramId(DomainError):
+    """Who is meant is said by a number, a forwarded message or a contact; this was none."""
+
+
+class OwnerBySettings(DomainError):
+    """Who is an owner because ADMIN_IDS says so stays one until it no longer does."""
+
+
+class LastOwner(DomainError):
+    """Somebody has to be able to grant roles."""
+
+
 class NotFound(DomainError):
     """There is no such thing (any more), or it is somebody else's: the answer is the same."""
 
@@ -355,3 +374,85 @@ class SecondAdminNeeded(DomainError):
 
 class DestinationUnreadable(DomainError):
     """It was encrypted with a key that the settings no longer have."""
+
+
+@dataclass
+class BannedWording(DomainError):
+    """A text for players that promises winnings, plays the risk down or urges: `phrase` are its words that must go."""
+
+    phrase: str
+
+
+@dataclass
+class WrongLength(DomainError):
+    """What was typed has too few characters, or too many."""
+
+    minimum: int
+    maximum: int
+
+
+class BadOdds(DomainError):
+    """Decimal odds have one or two digits after the point and lie between 1.01 and 1000."""
+
+
+@dataclass
+class BadStart(DomainError):
+    """`problem`: shape, passed or far (more than a year ahead)."""
+
+    problem: str
+    example: str
+    zone: str
+
+
+class SignalStarted(DomainError):
+    """The event has started: what was published about it stands."""
+
+
+class SignalNotStarted(DomainError):
+    """There is no result before the event has started."""
+
+
+@dataclass
+class CasinoAccountTaken(DomainError):
+    """The account at the casino is a player's already, and stays so."""
+
+    player: int
+
+
+@dataclass
+class CasinoAccountKnown(DomainError):
+    """The player has another account at this casino already."""
+
+    account: str
+
+
+class BroadcastWithoutWords(DomainError):
+    """A broadcast is a text, or a photo with one."""
+
+
+@dataclass
+class BroadcastTooLong(DomainError):
+    """Telegram takes no longer text, and under a photo a shorter one."""
+
+    length: int
+    limit: int
+
+
+@dataclass
+class LabelTooLong(DomainError):
+    limit: int
+
+
+@dataclass
+class NotALink(DomainError):
+    """A broadcast's button is its words and a link that begins with https://."""
+
+    limit: int
+
+
+class DraftGone(DomainError):
+    """What was being written is no more: something else was begun since."""
+
+
+class NobodyToTell(DomainError):
+    """Nobody is in the audience of a broadcast."""

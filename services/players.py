@@ -98,6 +98,16 @@ class Players:
         async with self.database.connection() as tx:
             return await players.set_language(tx, player.id, language)
 
+    async def set_news(self, player: Player, *, on: bool) -> Player:
+        """Whether the player gets broadcasts."""
+        async with self.database.connection() as tx:
+            return await players.set_news(tx, player.id, on=on)
+
+    async def set_signals(self, player: Player, *, on: bool) -> Player:
+        """Whether the player gets signals as messages; they can be looked up all the same."""
+        async with self.database.connection() as tx:
+            return await players.set_signals(tx, player.id, on=on)
+
     async def reachable(self, telegram_id: int, reachable: bool) -> None:
         """Telegram says that the player blocked or unblocked the bot."""
         async with self.database.connection() as tx:

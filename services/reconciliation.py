@@ -188,7 +188,7 @@ class Reconciliation:
                 amount,
                 operation_id=operation.id if operation else None,
                 player_id=None,
-                admin_id=admin_id,
+                actor=actor,
             )
             await reconciliation.settle(tx, item.id, Settlement.SENT_BACK, actor=actor)
             await self._audit(tx, item, actor, Settlement.SENT_BACK, player_id=None, amount=amount)
@@ -268,6 +268,22 @@ class Reconciliation:
             if await reconciliation.ran_lately(tx, name, TIMETABLE, since, DOUBLED):
                 return
         await self.run(name, since, actor=TIMETABLE)
+
+    async def by_admin(
+        self, admin_id: int, name: ProviderName, back: timedelta, progress: Progress | None = None
+    ) -> ReconRun:
+        """A run that an admin wants now. Raises ProviderUnavailable."""
+        actor = await self.outbox.staff.actor(admin_id, Right.MONEY)
+        since = datetime.now(UTC) - back
+        async with self.database.connection() as tx:
+            await audit.write(
+                tx,
+                actor=actor,
+                action="reconciliation",
+                status="begun",
+                details={"provider": name, "since": since.isoformat()},
+            )
+        return await self.run(name, since, actor=actor, progress=progress)
 
     async def run(
         self, name: ProviderName, since: datetime, *, actor: str, progress: Progress | None = None

@@ -256,7 +256,7 @@ class Returns:
 
         As far as the player has that money now. Raises NotFound, NothingThere, RefundTooLarge, ProviderUnavailable.
         """
-        await self.outbox.staff.actor(admin_id, Right.MONEY)
+        actor = await self.outbox.staff.actor(admin_id, Right.MONEY)
         public_id = uuid5(_NAMES, f"refund:{operation_id}:{key}")
         async with self.database.transaction() as tx:
             found = await operations.get(tx, operation_id)
@@ -279,7 +279,7 @@ class Returns:
                 amount,
                 operation_id=operation.id,
                 player_id=operation.player_id,
-                admin_id=admin_id,
+                actor=actor,
             )
         return await self.ask(row)
 
@@ -293,12 +293,11 @@ class Returns:
         *,
         operation_id: int | None,
         player_id: int | None,
-        admin_id: int,
+        actor: str,
     ) -> ReturnedPayment:
-        """Writes down a refund; to be followed by `ask` after the commit. Raises ProviderUnavailable."""
+        """Writes down a refund for an admin; to be followed by `ask` after the commit. Raises ProviderUnavailable."""
         if provider not in self.providers:
             raise ProviderUnavailable(provider)
-        actor = await self.outbox.staff.actor(admin_id, Right.MONEY)
         row = await returns.request(
             tx,
             public_id=public_id,
@@ -581,6 +580,9 @@ class _Case:
     async def lock(cls, tx: Tx, provider: ProviderName, payment_ref: str, currency: str) -> "_Case":
         operation = await operations.lock(tx, provider, public_id=None, refs=[payment_ref])
         holder = await returns.holder(tx, provider, payment_ref)
+        if operation is None and holder is not None and holder.operation_id is not None:
+            # A second payment is not the operation's own, but its row names it: PostgreSQL locks what is named.
+            await operations.lock_in_turn(tx, holder.operation_id)
         player_id = (holder and holder.player_id) or (operation and operation.player_id)
         debtor = await returns.lock_player(tx, player_id, currency) if player_id else None
         item = await reconciliation.lock_of_payment(tx, provider, payment_ref)

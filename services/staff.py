@@ -13,6 +13,8 @@ from services.errors import NotAllowed, NotFound
 class Right(StrEnum):
     """What a role may do."""
 
+    DESK = "desk"
+    """Enter at all: see what waits. Every role may."""
     PAY = "pay"
     """Decide about withdrawals and where players are paid."""
     MONEY = "money"
@@ -33,9 +35,9 @@ class Right(StrEnum):
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.OWNER: frozenset(Right),
-    Role.CASHIER: frozenset({Right.PAY, Right.MONEY, Right.PLAYERS, Right.STATS, Right.HEALTH}),
-    Role.SUPPORT: frozenset({Right.PLAYERS, Right.CASINO, Right.LETTERS, Right.HEALTH}),
-    Role.EDITOR: frozenset({Right.SIGNALS, Right.BROADCAST, Right.STATS}),
+    Role.CASHIER: frozenset({Right.DESK, Right.PAY, Right.MONEY, Right.PLAYERS, Right.STATS, Right.HEALTH}),
+    Role.SUPPORT: frozenset({Right.DESK, Right.PLAYERS, Right.CASINO, Right.LETTERS, Right.HEALTH}),
+    Role.EDITOR: frozenset({Right.DESK, Right.SIGNALS, Right.BROADCAST, Right.STATS}),
 }
 
 

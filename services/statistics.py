@@ -16,6 +16,11 @@ def percent(part: int, whole: int) -> Decimal | None:
     return (Decimal(100 * part) / Decimal(whole)).quantize(_HUNDREDTH, ROUND_HALF_UP)
 
 
+def whole_percent(part: int, whole: int) -> int | None:
+    """The same without digits, for tables; never below zero."""
+    return None if whole <= 0 else (200 * part + whole) // (2 * whole)
+
+
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """A wallet over a period. A bet counts in the period in which it was settled, and a void bet in no rate."""

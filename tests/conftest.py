@@ -19,8 +19,8 @@ import pytest
 from db.database import Database
 from db.embedded import Embedded
 
-_POSTGRESQL_15 = Path("/usr/lib/postgresql/15/bin")
-_SERVERS = ["embedded"] + (["postgresql15"] if (_POSTGRESQL_15 / "postgres").exists() else [])
+POSTGRESQL_15 = Path("/usr/lib/postgresql/15/bin")
+_SERVERS = ["embedded"] + (["postgresql15"] if (POSTGRESQL_15 / "postgres").exists() else [])
 _TEMPLATE = "looseline_template"
 _MANY = 2
 
@@ -125,7 +125,7 @@ def postgresql_15(folder: Path) -> Iterator[str]:
     home = folder / "postgresql15"
     subprocess.run(
         [
-            _POSTGRESQL_15 / "initdb",
+            POSTGRESQL_15 / "initdb",
             "-D",
             home,
             "-U",
@@ -144,7 +144,7 @@ def postgresql_15(folder: Path) -> Iterator[str]:
     settings = ["listen_addresses=", "unix_socket_directories=.", "fsync=off", "full_page_writes=off"]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            [_POSTGRESQL_15 / "postgres", "-D", home, *(word for line in settings for word in ("-c", line))],
+            [POSTGRESQL_15 / "postgres", "-D", home, *(word for line in settings for word in ("-c", line))],
             cwd=folder,
             stdout=log,
             stderr=log,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -25,6 +26,7 @@ from services.deposits import Deposits
 from services.desk import Desk
 from services.inbox import Inbox
 from services.insights import Insights
+from services.letters import Letters
 from services.methods import Methods
 from services.outbox import Outbox
 from services.payments import Payments
@@ -78,6 +80,7 @@ class Shop:
     broadcasts: Broadcasts
     insights: Insights
     desk: Desk
+    letters: Letters
     _wishes: "count[int]"
 
     async def player(self, telegram_id: int = 1001) -> Player:
@@ -178,6 +181,16 @@ async def world() -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
+    async with opened(database, world) as shop:
+        yield shop
+        assert await shop.bookkeeping.verify() == []
+        await shop.bookkeeping.seal()
+        assert await shop.bookkeeping.verify() == []
+
+
+@asynccontextmanager
+async def opened(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
+    """The product before this world. Closing it proves nothing."""
     providers: dict[ProviderName, PaymentProvider] = {
         ProviderName.STRIPE: Stripe(world.stripe_key, [world.stripe_webhook_secret], world.stripe_url),
         ProviderName.YOOKASSA: YooKassa(
@@ -192,9 +205,11 @@ async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
     payments = Payments(outbox, cards, returns)
     methods = Methods(database, outbox, vault, timedelta(0))
     statements = Statements(database, MOSCOW)
-    casinos = Casinos(database, outbox, PROGRAMMES)
+    casinos = Casinos(database, outbox, PROGRAMMES, channel=False)
     inbox = Inbox(database, outbox, payments, providers, casinos)
-    bookkeeping = Bookkeeping(database, outbox, inbox, statements)
+    sources = {**{str(name): provider.label for name, provider in providers.items()}, "casino:1win": "1Win"}
+    insights = Insights(database, outbox, sources, MOSCOW, channel=False)
+    bookkeeping = Bookkeeping(database, outbox, inbox, statements, insights)
     yield Shop(
         database=database,
         world=world,
@@ -216,12 +231,10 @@ async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
         casinos=casinos,
         signals=Signals(database, outbox, PROGRAMMES, None, MOSCOW),
         broadcasts=Broadcasts(database, outbox),
-        insights=Insights(database, outbox, [*providers, "casino:1win"], MOSCOW),
-        desk=Desk(database, outbox),
+        insights=insights,
+        desk=Desk(database, outbox, list(providers)),
+        letters=Letters(database, outbox, inbox, [world.stripe_key, world.stripe_webhook_secret, world.yookassa_key]),
         _wishes=count(),
     )
     for provider in providers.values():
         await provider.close()
-    assert await bookkeeping.verify() == []
-    await bookkeeping.seal()
-    assert await bookkeeping.verify() == []

@@ -20,6 +20,11 @@ def parse(text: str) -> Address | None:
     return address
 
 
+def sender(address: Address) -> Address | IPv6Network:
+    """Who counts as one: of IPv6 a /64, because whoever has one address there has all of them."""
+    return IPv6Network((address, 64), strict=False) if isinstance(address, IPv6Address) else address
+
+
 def within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address.version == network.version and address in network for network in networks)
 

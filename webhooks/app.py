@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv6Network
 from typing import Any
 
 from aiohttp import web
@@ -21,11 +22,14 @@ from services.errors import (
 )
 from services.health import Health
 from services.inbox import Inbox
+from services.metrics import Metrics
 from services.reports import Reports
-from webhooks import payments, telegram
+from webhooks import payments, postbacks, telegram
 from webhooks import reports as documents
-from webhooks.address import Address, Network, caller
+from webhooks.address import Address, Network, caller, sender
 from webhooks.health import routes as health_routes
+from webhooks.metrics import routes as metrics_routes
+from webhooks.metrics import timed
 
 logger = logging.getLogger(__name__)
 
@@ -40,20 +44,20 @@ _STATUS: Mapping[type[DeliveryRejected], int] = {
 
 @dataclass
 class RejectionLimit:
-    """How many unproven deliveries an address may send: a burst of 60, then one a second. Proven ones always pass."""
+    """How many unproven deliveries one sender may send: a burst of 60, then one a second. Proven ones always pass."""
 
     burst: float = 60.0
     per_second: float = 1.0
-    addresses: int = 10_000
-    _left: OrderedDict[Address, tuple[float, float]] = field(default_factory=OrderedDict)
+    senders: int = 10_000
+    _left: OrderedDict[Address | IPv6Network, tuple[float, float]] = field(default_factory=OrderedDict)
 
-    def exceeded(self, address: Address) -> bool:
+    def exceeded(self, who: Address | IPv6Network) -> bool:
         """Counts one more rejected delivery."""
         now = time.monotonic()
-        left, since = self._left.pop(address, (self.burst, now))
+        left, since = self._left.pop(who, (self.burst, now))
         left = min(self.burst, left + (now - since) * self.per_second)
-        self._left[address] = (max(left - 1, 0.0), now)
-        if len(self._left) > self.addresses:
+        self._left[who] = (max(left - 1, 0.0), now)
+        if len(self._left) > self.senders:
             self._left.popitem(last=False)
         return left < 1
 
@@ -67,8 +71,12 @@ def create_app(
     feed_update: Callable[[dict[str, Any]], Awaitable[None]],
     reports: Reports,
     speak: Callable[[Language], Words],
+    metrics: Metrics,
+    metrics_token: str | None,
+    sandbox: bool,
 ) -> web.Application:
-    """`telegram_secret` is None in polling mode: then Telegram's door is closed. `speak`: the texts of documents."""
+    """`telegram_secret` is None in polling mode: then Telegram's door is closed. `speak`: the texts of documents.
+    `sandbox`: postbacks may be tried out without a secret."""
     limit = RejectionLimit()
 
     @web.middleware
@@ -80,21 +88,25 @@ def create_app(
             return await handler(request)
         except DeliveryRejected as error:
             address = caller(request, proxies)
-            status = 429 if limit.exceeded(address) else _STATUS[type(error)]
+            exceeded = limit.exceeded(sender(address))
             logger.warning(
                 "delivery rejected",
                 extra={"path": request.match_info.route.name, "reason": error.reason, "remote": str(address)},
             )
-            return web.json_response({"status": "rejected"}, status=status)
+            if exceeded:
+                await inbox.flooded(sender(address))
+            return web.json_response({"status": "rejected"}, status=429 if exceeded else _STATUS[type(error)])
         except DoorClosed:
             raise web.HTTPNotFound from None
         except TemporarilyUnavailable:
             # Not stored, so not accepted: the sender must repeat it.
             return web.json_response({"status": "unavailable"}, status=503, headers={"Retry-After": "5"})
 
-    app = web.Application(middlewares=[refuse], client_max_size=BODY_LIMIT)
+    app = web.Application(middlewares=[timed(metrics), refuse], client_max_size=BODY_LIMIT)
     app.add_routes(health_routes(health))
+    app.add_routes(metrics_routes(metrics, metrics_token))
     app.add_routes(payments.routes(inbox, proxies))
+    app.add_routes(postbacks.routes(inbox, proxies, sandbox=sandbox))
     app.add_routes(telegram.routes(telegram_secret, feed_update))
     app.add_routes(documents.routes(reports, speak))
     return app

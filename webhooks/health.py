@@ -18,6 +18,7 @@ def routes(health: Health) -> list[web.RouteDef]:
                 "inbox": round(found.inbox, 1),
                 "outbox": round(found.outbox, 1),
                 "jobs": round(found.jobs, 1),
+                "maintenance": found.maintenance,
             },
             status=200 if found.database else 503,
         )

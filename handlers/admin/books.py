@@ -2,7 +2,7 @@
 
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from aiogram import Router
 from aiogram.exceptions import TelegramAPIError
@@ -11,7 +11,7 @@ from aiogram.types import CallbackQuery, Message, User
 
 from db.models import DayTotal, ReconRun
 from handlers.admin import money_keyboards as keyboards
-from handlers.admin.callbacks import OpenBooks, Reconcile
+from handlers.admin.callbacks import OpenBooks, Prove, Reconcile
 from handlers.screen import Screen
 from handlers.texts import Translate
 from services.bookkeeping import Bookkeeping
@@ -27,12 +27,13 @@ def create_router() -> Router:
     router = Router(name="admin-books")
     router.message.register(verify, Command("verify", ignore_case=True))
     router.message.register(books, Command("reconcile", ignore_case=True))
+    router.callback_query.register(verify, Prove.filter())
     router.callback_query.register(open_books, OpenBooks.filter())
     router.callback_query.register(reconcile, Reconcile.filter())
     return router
 
 
-async def verify(message: Message, screen: Screen, bookkeeping: Bookkeeping, t: Translate) -> None:
+async def verify(event: Message | CallbackQuery, screen: Screen, bookkeeping: Bookkeeping, t: Translate) -> None:
     await screen.show(t("admin-verify-running"))
     findings = await bookkeeping.verify()
     head = await bookkeeping.head()
@@ -109,10 +110,7 @@ async def reconcile(
                 await screen.show(t("admin-reconcile-running", provider=callback_data.provider, seen=seen))
 
     await progress(0)
-    run = await reconciliation.run(
-        callback_data.provider,
-        datetime.now(UTC) - timedelta(days=callback_data.days),
-        actor=f"admin:{event_from_user.id}",
-        progress=progress,
+    run = await reconciliation.by_admin(
+        event_from_user.id, callback_data.provider, timedelta(days=callback_data.days), progress
     )
     await screen.show(_run(t, run), keyboards.to_books(t))

@@ -12,7 +12,7 @@ from db.models import Verification, WithdrawalMethod
 from handlers import filters
 from handlers.admin.callbacks import DecideMethod, MethodStep, OpenNewMethod, OpenNewMethods, OpenPlayer, OpenQueue
 from handlers.admin.withdrawals import destination_lines
-from handlers.keyboards import button, rows
+from handlers.keyboards import button, rows, to_desk
 from handlers.screen import Screen
 from handlers.states import Typing
 from handlers.texts import Translate
@@ -121,7 +121,7 @@ def _page(t: Translate, waiting: Waiting) -> InlineKeyboardMarkup:
     return rows(
         *([button(f"№ {each.id} · {each.masked}", OpenNewMethod(method=each.id))] for each in waiting.methods),
         more,
-        [button(t("button-queue"), OpenQueue())],
+        [button(t("button-queue"), OpenQueue()), to_desk(t)],
     )
 
 

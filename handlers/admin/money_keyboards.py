@@ -21,7 +21,7 @@ from handlers.admin.callbacks import (
     SettleItem,
 )
 from handlers.callbacks import Open, Place
-from handlers.keyboards import button, rows
+from handlers.keyboards import button, rows, to_desk
 from handlers.texts import Translate
 from services.players import Found
 from services.reconciliation import Card
@@ -33,13 +33,13 @@ _HOURLY, _NIGHTLY = 3, 35
 def items(t: Translate, page: Page[OddItem], debts: int) -> InlineKeyboardMarkup:
     opened = [button(f"№ {item.id}", OpenItem(item=item.id)) for item in page.items]
     other = [button(t("button-debts", count=debts), OpenOdd(debts=True))] if debts else []
-    return rows(opened[:3], opened[3:], _turns(t, page, debts=False), other, [_books(t), _menu(t)])
+    return rows(opened[:3], opened[3:], _turns(t, page, debts=False), other, [_books(t), to_desk(t)])
 
 
 def debts(t: Translate, page: Page[ReturnedPayment], items_open: int) -> InlineKeyboardMarkup:
     opened = [button(f"№ {row.id}", OpenReturned(returned=row.id)) for row in page.items]
     other = [button(t("button-odd-money", count=items_open), OpenOdd())]
-    return rows(opened[:3], opened[3:], _turns(t, page, debts=True), other, [_menu(t)])
+    return rows(opened[:3], opened[3:], _turns(t, page, debts=True), other, [to_desk(t)])
 
 
 def _turns(t: Translate, page: Page[OddItem] | Page[ReturnedPayment], *, debts: bool) -> list[InlineKeyboardButton]:
@@ -66,7 +66,7 @@ def item(t: Translate, card: Card) -> InlineKeyboardMarkup:
         decisions.append([settle("button-close", Decision.CLOSE, ButtonStyle.SUCCESS)])
         decisions.append([settle("button-close-noted", Decision.CLOSE_NOTED)])
     returned = [button(t("button-returned", id=row.id), OpenReturned(returned=row.id)) for row in card.returned[:2]]
-    return rows(*decisions, returned, [_odd(t), _menu(t)])
+    return rows(*decisions, returned, [_odd(t), to_desk(t)])
 
 
 def sure(t: Translate, item_id: int, decision: Decision) -> InlineKeyboardMarkup:
@@ -98,7 +98,7 @@ def returned(t: Translate, row: ReturnedPayment, *, stuck: bool) -> InlineKeyboa
         decisions.append([button(t("button-forgive"), forgive, ButtonStyle.DANGER)])
     if stuck and row.state is ReturnState.NOTED:
         decisions.append([button(t("button-give-up-refund"), GiveUpRefund(returned=row.id), ButtonStyle.DANGER)])
-    return rows(*decisions, [_odd(t), _menu(t)])
+    return rows(*decisions, [_odd(t), to_desk(t)])
 
 
 def sure_forgive(t: Translate, returned_id: int, owed: int) -> InlineKeyboardMarkup:
@@ -126,11 +126,11 @@ def books(t: Translate, providers: Iterable[ProviderName]) -> InlineKeyboardMark
         ]
         for name in providers
     ]
-    return rows(*runs, [_odd(t), _menu(t)])
+    return rows(*runs, [_odd(t), to_desk(t)])
 
 
 def to_books(t: Translate) -> InlineKeyboardMarkup:
-    return rows([_books(t), _odd(t)], [_menu(t)])
+    return rows([_books(t), _odd(t)], [to_desk(t)])
 
 
 def item_below(t: Translate, item_id: int) -> InlineKeyboardMarkup:
@@ -155,10 +155,6 @@ def _odd(t: Translate) -> InlineKeyboardButton:
 
 def _books(t: Translate) -> InlineKeyboardButton:
     return button(t("button-books"), OpenBooks())
-
-
-def _menu(t: Translate) -> InlineKeyboardButton:
-    return button(t("button-menu"), Open(place=Place.MENU))
 
 
 def _cancel(t: Translate) -> InlineKeyboardButton:

@@ -7,13 +7,16 @@ from aiogram.types import CallbackQuery, Message, User
 
 from db.models import AuditLine, Movement, OperationLine, PaymentMethod, Profile, Wallet, WithdrawalMethod
 from handlers import filters
+from handlers.admin import casinos as casino_events
 from handlers.admin import corrections, keyboards
 from handlers.admin.callbacks import FindPlayer, Freeze, OpenOperation, OpenPlayer, Section, Unfreeze
 from handlers.screen import Screen
 from handlers.states import Typing
 from handlers.texts import Translate, Value, signed
 from services.adjustments import Adjustments
+from services.casinos import Casinos
 from services.players import Dossier, Found, Players
+from services.staff import Right
 
 _DETAILS = 120
 """Characters of an audit line's details that are shown."""
@@ -28,6 +31,7 @@ def create_router() -> Router:
     router.callback_query.register(operations, OpenPlayer.filter(F.section == Section.OPERATIONS))
     router.callback_query.register(movements, OpenPlayer.filter(F.section == Section.MOVEMENTS))
     router.callback_query.register(methods, OpenPlayer.filter(F.section == Section.METHODS))
+    router.callback_query.register(casino, OpenPlayer.filter(F.section == Section.CASINO))
     router.callback_query.register(audit, OpenPlayer.filter(F.section == Section.AUDIT))
     router.callback_query.register(operation, OpenOperation.filter())
     router.callback_query.register(ask_why, Freeze.filter())
@@ -43,36 +47,54 @@ async def look_for(
     screen: Screen,
     state: FSMContext,
     event_from_user: User,
+    rights: frozenset[Right],
     players: Players,
     adjustments: Adjustments,
     t: Translate,
 ) -> None:
     if command.args:
-        await _search(screen, t, players, event_from_user.id, command.args)
+        await _search(screen, t, rights, players, event_from_user.id, command.args)
     else:
-        await _ask(screen, t, state, adjustments)
+        await _ask(screen, t, rights, state, adjustments)
 
 
-async def ask(query: CallbackQuery, screen: Screen, state: FSMContext, adjustments: Adjustments, t: Translate) -> None:
-    await _ask(screen, t, state, adjustments)
+async def ask(
+    query: CallbackQuery,
+    screen: Screen,
+    state: FSMContext,
+    rights: frozenset[Right],
+    adjustments: Adjustments,
+    t: Translate,
+) -> None:
+    await _ask(screen, t, rights, state, adjustments)
 
 
-async def _ask(screen: Screen, t: Translate, state: FSMContext, adjustments: Adjustments) -> None:
+async def _ask(
+    screen: Screen, t: Translate, rights: frozenset[Right], state: FSMContext, adjustments: Adjustments
+) -> None:
     await state.set_state(Typing.admin_player)
-    await screen.show(t("admin-player-ask"), keyboards.ask(t, await adjustments.count_waiting()))
+    await screen.show(t("admin-player-ask"), keyboards.ask(t, rights, await adjustments.count_waiting()))
 
 
 async def typed_query(
-    message: Message, screen: Screen, state: FSMContext, event_from_user: User, players: Players, t: Translate
+    message: Message,
+    screen: Screen,
+    state: FSMContext,
+    event_from_user: User,
+    rights: frozenset[Right],
+    players: Players,
+    t: Translate,
 ) -> None:
-    await _search(screen, t, players, event_from_user.id, message.text or "")
+    await _search(screen, t, rights, players, event_from_user.id, message.text or "")
     await state.clear()
 
 
-async def _search(screen: Screen, t: Translate, players: Players, admin: int, query: str) -> None:
+async def _search(
+    screen: Screen, t: Translate, rights: frozenset[Right], players: Players, admin: int, query: str
+) -> None:
     hits = await players.find(query)
     if len(hits) == 1:
-        await _show(screen, t, await players.dossier(admin, hits[0].profile.player.id))
+        await _show(screen, t, rights, await players.dossier(admin, hits[0].profile.player.id))
     else:
         lines = [_hit(t, hit) for hit in hits]
         await screen.show("\n\n".join([t("admin-player-several"), *lines]), keyboards.found(t, hits))
@@ -97,13 +119,14 @@ async def card(
     callback_data: OpenPlayer,
     screen: Screen,
     event_from_user: User,
+    rights: frozenset[Right],
     players: Players,
     t: Translate,
 ) -> None:
-    await _show(screen, t, await players.dossier(event_from_user.id, callback_data.player))
+    await _show(screen, t, rights, await players.dossier(event_from_user.id, callback_data.player))
 
 
-async def _show(screen: Screen, t: Translate, dossier: Dossier) -> None:
+async def _show(screen: Screen, t: Translate, rights: frozenset[Right], dossier: Dossier) -> None:
     profile = dossier.profile
     head = [
         t(
@@ -125,7 +148,7 @@ async def _show(screen: Screen, t: Translate, dossier: Dossier) -> None:
     ]
     waiting = [corrections.line(t, adjustment) for adjustment in dossier.waiting]
     blocks = ["\n".join(block) for block in (head, money, counts, waiting) if block]
-    await screen.show("\n\n".join(blocks), keyboards.player(t, dossier))
+    await screen.show("\n\n".join(blocks), keyboards.player(t, rights, dossier))
 
 
 def _wallet(t: Translate, wallet: Wallet) -> str:
@@ -173,7 +196,12 @@ def _operation_line(t: Translate, line: OperationLine) -> str:
 
 
 async def operation(
-    query: CallbackQuery, callback_data: OpenOperation, screen: Screen, players: Players, t: Translate
+    query: CallbackQuery,
+    callback_data: OpenOperation,
+    screen: Screen,
+    rights: frozenset[Right],
+    players: Players,
+    t: Translate,
 ) -> None:
     line, story = await players.operation(callback_data.operation)
     text = t(
@@ -195,7 +223,7 @@ async def operation(
         note=line.note or "—",
     )
     told = [t("admin-operation-step", at=step.at, status=step.status, actor=step.actor) for step in story]
-    await screen.show("\n".join([text, "", *told]), keyboards.operation(t, line))
+    await screen.show("\n".join([text, "", *told]), keyboards.operation(t, rights, line))
 
 
 async def movements(
@@ -257,6 +285,39 @@ def _destination(t: Translate, method: WithdrawalMethod) -> str:
     )
 
 
+async def casino(
+    query: CallbackQuery,
+    callback_data: OpenPlayer,
+    screen: Screen,
+    casinos: Casinos,
+    rights: frozenset[Right],
+    t: Translate,
+) -> None:
+    player = callback_data.player
+    key = callback_data.key
+    page = await casinos.events(
+        player_id=player,
+        before=None if callback_data.newer else key,
+        after=key if callback_data.newer else None,
+    )
+    accounts = [
+        t(
+            "admin-casino-account",
+            title=casinos.title(one.programme),
+            account=one.casino_id,
+            at=one.bound_at,
+            actor=one.bound_by,
+        )
+        for one in await casinos.accounts(player)
+    ]
+    lines = [casino_events.line(t, casinos, one) for one in page.items]
+    blocks = [*accounts, "", *lines] if accounts and lines else [*accounts, *lines]
+    await screen.show(
+        _titled(t("admin-player-casino", player=player), blocks, t),
+        keyboards.section(t, player, Section.CASINO, page, events=Right.CASINO in rights),
+    )
+
+
 async def audit(
     query: CallbackQuery, callback_data: OpenPlayer, screen: Screen, players: Players, t: Translate
 ) -> None:
@@ -293,12 +354,18 @@ async def ask_why(
 
 
 async def freeze(
-    message: Message, screen: Screen, state: FSMContext, event_from_user: User, players: Players, t: Translate
+    message: Message,
+    screen: Screen,
+    state: FSMContext,
+    event_from_user: User,
+    rights: frozenset[Right],
+    players: Players,
+    t: Translate,
 ) -> None:
     asked = await state.get_data()
     await players.freeze(event_from_user.id, asked["player"], message.text or "")
     await state.clear()
-    await _show(screen, t, await players.dossier(event_from_user.id, asked["player"]))
+    await _show(screen, t, rights, await players.dossier(event_from_user.id, asked["player"]))
 
 
 async def ask_sure(
@@ -315,8 +382,9 @@ async def unfreeze(
     callback_data: Unfreeze,
     screen: Screen,
     event_from_user: User,
+    rights: frozenset[Right],
     players: Players,
     t: Translate,
 ) -> None:
     await players.unfreeze(event_from_user.id, callback_data.player)
-    await _show(screen, t, await players.dossier(event_from_user.id, callback_data.player))
+    await _show(screen, t, rights, await players.dossier(event_from_user.id, callback_data.player))

@@ -12,7 +12,7 @@ from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMar
 from db.models import OperationStatus, Withdrawal
 from handlers import filters
 from handlers.admin.callbacks import DecideWithdrawal, OpenNewMethods, OpenPlayer, OpenQueue, OpenWithdrawal, Step
-from handlers.keyboards import button, rows
+from handlers.keyboards import button, rows, to_desk
 from handlers.screen import Screen
 from handlers.states import Typing
 from handlers.texts import Translate
@@ -227,7 +227,10 @@ def _queue(t: Translate, queue: Queue, *, first: bool) -> InlineKeyboardMarkup:
         turns.append(button(t("button-next-page"), OpenQueue(after=queue.next)))
     new = [button(t("button-new-methods", count=queue.methods), OpenNewMethods())] if queue.methods else []
     return rows(
-        *([button(f"№ {each.id} · {each.amount}", OpenWithdrawal(operation=each.id))] for each in opens), turns, new
+        *([button(f"№ {each.id} · {each.amount}", OpenWithdrawal(operation=each.id))] for each in opens),
+        turns,
+        new,
+        [to_desk(t)],
     )
 
 

@@ -119,6 +119,8 @@ class House:
     nursery: Nursery
     settings: dict[str, str]
     processes: list[Process] = field(default_factory=list)
+    direct: str | None = None
+    """The database's address when something stands between it and the bots."""
 
     @property
     def data(self) -> Path:
@@ -242,7 +244,7 @@ class House:
     @asynccontextmanager
     async def books(self) -> AsyncIterator[Tx]:
         """The database as its owner sees it."""
-        address = self.settings.get("DATABASE_URL") or Embedded(self.data).owner_dsn("looseline")
+        address = self.direct or self.settings.get("DATABASE_URL") or Embedded(self.data).owner_dsn("looseline")
         connection = await asyncpg.connect(address, timeout=10)
         try:
             yield connection

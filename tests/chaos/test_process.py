@@ -78,3 +78,31 @@ async def unreachable(house: House) -> bool:
     with suppress(aiohttp.ClientConnectionError):
         return await house.health() == (200, "degraded")
     return False
+
+
+async def test_it_tells_prometheus_what_it_called_and_handled(house: House) -> None:
+    token = house.settings["METRICS_TOKEN"] = "a-token-of-the-tests"
+    process = await house.opens()
+    for deposit in await links(house.world, 1):
+        await deposit.paid_and_told()
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+        session.get(f"{house.world.bot_url}/metrics") as response,
+    ):
+        assert response.status == 200
+        lines = (await response.text()).splitlines()
+    counted = {line.partition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+    for name in (
+        'telegram_call_duration_seconds_count{method="sendMessage",outcome="ok"}',
+        'telegram_call_duration_seconds_count{method="getUpdates",outcome="ok"}',
+        'update_duration_seconds_count{kind="message",outcome="ok"}',
+        'update_duration_seconds_count{kind="callback_query",outcome="ok"}',
+        'provider_call_duration_seconds_count{call="create",outcome="ok",provider="stripe"}',
+        'http_request_duration_seconds_count{door="webhook-stripe",status="200"}',
+        'operations_total{currency="USD",operation_type="deposit",provider="stripe",status="completed"}',
+        "event_loop_delay_seconds_count",
+    ):
+        assert counted[f"looseline_{name}"] > 0, name
+    assert counted['looseline_telegram_state{state="ok"}'] == 1
+    assert token not in process.log.read_text()
+    await house.proven(process)

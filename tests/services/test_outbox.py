@@ -1,6 +1,8 @@
 """Messages wait beside their facts, once each, in order, and go to one sender at a time."""
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from db import outbox
 from db.money import Money
@@ -64,6 +66,29 @@ async def test_money_goes_before_everything_else(shop: Shop) -> None:
     while message := await shop.outbox.claim():
         chats.append(message.chat_id)
     assert chats == [3, 2, 1]
+
+
+async def test_what_goes_to_many_is_claimed_apart_from_the_rest(shop: Shop) -> None:
+    await add(
+        shop,
+        *(notice(f"{priority}", priority, priority=priority) for priority in (9, 5, 7, 0)),
+    )
+    for lane, chats in ((outbox.BULK, [7, 9]), (outbox.URGENT, [0, 5])):
+        claimed = [await shop.outbox.claim(lane) for _ in range(3)]
+        assert [message.chat_id for message in claimed if message] == chats
+
+
+async def test_stale_news_is_dropped_and_is_nobodys_work(shop: Shop) -> None:
+    now = datetime.now(UTC)
+    await add(
+        shop,
+        replace(notice("old"), expires_at=now - timedelta(seconds=1)),
+        replace(notice("new"), expires_at=now + timedelta(hours=1)),
+    )
+    assert len(await sent_in_order(shop)) == 1
+    async with shop.database.connection() as tx:
+        rows = await tx.fetch("SELECT dedupe_key, state, last_error, let_go_at IS NULL AS work FROM outbox ORDER BY id")
+    assert [tuple(row) for row in rows] == [("old", "dead", "stale", False), ("new", "sent", None, True)]
 
 
 async def test_many_senders_claim_each_message_once(shop: Shop) -> None:
@@ -138,7 +163,7 @@ async def test_a_chat_that_thousands_of_messages_wait_for_holds_up_nobody(shop: 
     async with shop.database.transaction() as tx:
         read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'outbox'"
         before = await tx.fetchval(read)
-        assert await outbox.claim(tx, LEASE)
+        assert await outbox.claim(tx, LEASE, outbox.ALL)
         assert await tx.fetchval(read) - before < 2_000, "it looks at everything that waits"
     twins = await asyncio.gather(*(shop.outbox.claim() for _ in range(8)))
     assert len({claimed.id for claimed in twins if claimed}) == 8

@@ -659,6 +659,25 @@ async def test_a_refund_of_ours_that_is_heard_of_without_our_name_for_it_is_one_
     assert (await shop.returns.refundable(operation.id)).maximum.minor == operation.amount.minor - 10_00
 
 
+@BOTH
+async def test_two_admins_who_send_a_second_payment_back_do_not_wait_crosswise(
+    shop: Shop, provider: ProviderName
+) -> None:
+    anna = await shop.player()
+    operation = await deposited(shop, anna, provider)
+    for _ in range(5):
+        again = {"operation_id": str(operation.public_id)}
+        ref = await outside(shop, provider).stray(10_00, SPELT[provider], webhook="never", metadata=again)
+        await shop.receives(provider, outside(shop, provider).events(ref))
+        await shop.works()
+        (item,) = (await shop.reconciliation.items()).items
+        answers = await asyncio.gather(
+            *(shop.reconciliation.send_back(admin, item.id) for admin in (ADMIN, SECOND_ADMIN)), return_exceptions=True
+        )
+        assert sorted(type(answer).__name__ for answer in answers) == ["AlreadyDecided", "ReturnedPayment"]
+    assert await account(shop, f"suspense:{operation.amount.currency}") == 0
+
+
 async def test_what_was_asked_to_be_sent_back_is_not_credited_when_another_refund_fails(shop: Shop) -> None:
     anna = await shop.player()
     operation = await shop.asks(anna, STRIPE)

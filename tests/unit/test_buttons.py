@@ -6,13 +6,24 @@ from collections import Counter
 import pytest
 from aiogram.filters.callback_data import CallbackData
 
-from db.models import Language, MethodKind, Network, ProviderName, ReportFormat
+from db.models import Language, MethodKind, Network, ProviderName, ReportFormat, Role, SignalResult
 from db.money import CURRENCIES
 from handlers import callbacks
 from handlers.admin import callbacks as admin_callbacks
-from handlers.admin.callbacks import DecideWithdrawal, Decision, Section
+from handlers.admin.callbacks import (
+    ConfirmCasino,
+    DecideWithdrawal,
+    Decision,
+    Insight,
+    OpenCasinoEvents,
+    OpenSignals,
+    PublishSignal,
+    Section,
+    SettleSignal,
+)
 from handlers.callbacks import (
     AddMethod,
+    CasinoHistory,
     Charge,
     Check,
     Choose,
@@ -20,12 +31,14 @@ from handlers.callbacks import (
     DatesFor,
     Export,
     Open,
+    OpenCasinoPlace,
     Pay,
     Place,
     RemoveCard,
     Speak,
     Tell,
     Turn,
+    TurnSignals,
     Withdraw,
     WithdrawAmount,
     pack_filter,
@@ -86,6 +99,28 @@ def test_the_longest_button_of_every_kind_fits_into_64_bytes() -> None:
         "forgive": True,
         "decision": Decision.CREDIT,
         "days": 35,
+        "delivery": LARGEST,
+        "replays": 2**31 - 1,
+        "message": LARGEST,
+        "telegram": LARGEST,
+        "role": max(Role, key=len),
+        "close": False,
+        "signal": LARGEST,
+        "programme": "x" * 20,
+        "scope": f"p{LARGEST}",
+        "event": LARGEST,
+        "newest": LARGEST,
+        "result": SignalResult.LOST,
+        "on": True,
+        "broadcast": LARGEST,
+        "deposited": True,
+        "inactive": 3650,
+        "linked": True,
+        "insight": Insight.COHORTS,
+        "span": Named.THIRTY_DAYS,
+        "registered": True,
+        "at_casino": True,
+        "picture": True,
     }
     for button in BUTTONS:
         packed = button(**{name: longest[name] for name in button.model_fields}).pack()
@@ -140,6 +175,20 @@ def test_the_longest_button_of_every_kind_fits_into_64_bytes() -> None:
         (Withdraw, "wd:USD:1:100:"),
         (AddMethod, "wm:cash:"),
         (DecideWithdrawal, "ww:1:x"),
+        (TurnSignals, "sq:0:"),
+        (OpenSignals, "sl::-1"),
+        (PublishSignal, "sp:"),
+        (OpenCasinoPlace, "kc:"),
+        (OpenCasinoPlace, "kc:1Win"),
+        (CasinoHistory, "kh:1win:0:"),
+        (OpenCasinoEvents, "ke:x::0"),
+        (OpenCasinoEvents, "ke:p0::0"),
+        (OpenCasinoEvents, f"ke:p{2**63}::0"),
+        (OpenCasinoEvents, "ke:c::0"),
+        (OpenCasinoEvents, "ke:c1win::maybe"),
+        (ConfirmCasino, "ky:0:1:0"),
+        (SettleSignal, "sr:1:win:1"),
+        (SettleSignal, "sr:0:won:1"),
         (DecideWithdrawal, "ww:-1:a"),
     ],
 )

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from bot.app import build_programmes
 from bot.config import Config, ConfigError, load
 from db.models import Language
 from db.money import Money
+from sandbox import Sandbox
 from services.withdrawals import DEFAULT_LIMITS
 
 REAL = {"TELEGRAM_TOKEN": "123456:AAbb-_cc"}
@@ -87,7 +89,17 @@ def test_every_setting_is_understood() -> None:
             "CRYPTOCLOUD_API_URL": "http://127.0.0.1:9400/v2",
             "POSTBACK_TOKEN": "new,old",
             "POSTBACK_SECRET_KEY": "hmac",
-            "POSTBACK_CURRENCY": "USD",
+            "POSTBACK_CURRENCY": "KZT",
+            "POSTBACK_LINK": "https://1w.example/casino?sub1={sub1}&x=1",
+            "POSTBACK_ALIASES": "PlayerID = user_id, topup=deposit",
+            "CASINOS": "pinup, melbet",
+            "PINUP_TITLE": "Pin-Up",
+            "PINUP_POSTBACK_TOKEN": "pinup-new,pinup-old",
+            "PINUP_POSTBACK_SECRET_KEY": "pinup-hmac",
+            "PINUP_POSTBACK_LINK": "https://pinup.example/{sub1}",
+            "PINUP_POSTBACK_CURRENCY": "USD",
+            "PINUP_POSTBACK_ALIASES": "goal=event",
+            "MELBET_POSTBACK_TOKEN": "melbet-door",
             "METRICS_TOKEN": "metrics",
             "ENCRYPTION_KEY": f"{'n' * 32},{'o' * 44}",
             "WITHDRAWAL_LIMITS": "USD:20:5000:5000.50:1000, USDT:1:2:3:4.000001",
@@ -105,6 +117,13 @@ def test_every_setting_is_understood() -> None:
         "whsec_old",
     ]
     assert [secret.get_secret_value() for secret in config.postback_token] == ["new", "old"]
+    assert config.postback_link == "https://1w.example/casino?sub1={sub1}&x=1"
+    assert (config.postback_currency, config.postback_aliases) == ("KZT", {"playerid": "user_id", "topup": "deposit"})
+    pinup, melbet = config.casinos["pinup"], config.casinos["melbet"]
+    assert (pinup.title, pinup.postback_currency, pinup.postback_aliases) == ("Pin-Up", "USD", {"goal": "event"})
+    assert [token.get_secret_value() for token in pinup.postback_token] == ["pinup-new", "pinup-old"]
+    assert (melbet.title, melbet.postback_currency, melbet.postback_link) == (None, "RUB", None)
+    assert set(config.secrets()) >= {"pinup-old", "pinup-hmac", "melbet-door"}
     assert config.required_channel_id == -1001234567890
     assert config.vault_secrets == ("n" * 32, "o" * 44)
     dollars = config.withdrawal_limits["USD"]
@@ -207,6 +226,50 @@ def test_what_could_be_a_secret_is_not_repeated(name: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("POSTBACK_LINK", "https://1w.example/?sub1=hush"),
+        ("POSTBACK_LINK", "https://1w.example/?sub1={sub1}&user={user_hush}"),
+        ("POSTBACK_LINK", "https://1w.example/?sub1={sub1} hush"),
+        ("POSTBACK_LINK", "ftp://hush/{sub1}"),
+        ("POSTBACK_LINK", "hush{sub1}"),
+        ("POSTBACK_ALIASES", "hush"),
+        ("POSTBACK_ALIASES", "hush=player"),
+        ("POSTBACK_ALIASES", "hush=unknown"),
+        ("POSTBACK_ALIASES", "=user_id,hush=amount"),
+        ("POSTBACK_ALIASES", "hush=user_id,HUSH=amount"),
+        ("POSTBACK_CURRENCY", "₽"),
+        ("POSTBACK_CURRENCY", "rub"),
+    ],
+)
+def test_a_casinos_settings_must_make_sense(name: str, value: str) -> None:
+    (told,) = problems({"POSTBACK_TOKEN": "t", name: value})
+    assert told.startswith(f"{name}: ")
+    assert "expected" in told
+    assert "hush" not in told
+    (told,) = problems({"CASINOS": "pinup", "PINUP_POSTBACK_TOKEN": "t", f"PINUP_{name}": value})
+    assert told.startswith(f"PINUP_{name}: ")
+    assert "hush" not in told
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"CASINOS": "pinup"}, "PINUP_POSTBACK_TOKEN"),
+        ({"CASINOS": "pinup", "PINUP_POSTBACK_LINK": "https://x/{sub1}"}, "PINUP_POSTBACK_TOKEN"),
+        ({"CASINOS": "pinup", "PINUP_POSTBACK_TOKEN": "a/b"}, "PINUP_POSTBACK_TOKEN"),
+        ({"POSTBACK_LINK": "https://x/{sub1}"}, "POSTBACK_TOKEN"),
+        ({"CASINOS": "1win", "1WIN_POSTBACK_TOKEN": "t"}, "CASINOS"),
+        ({"CASINOS": "Pin-Up"}, "CASINOS"),
+        ({"CASINOS": "pinup,pinup", "PINUP_POSTBACK_TOKEN": "t"}, "CASINOS"),
+    ],
+)
+def test_what_is_missing_for_a_casino_is_one_line(settings: dict[str, str], name: str) -> None:
+    (told,) = problems(settings)
+    assert told.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
         ("WITHDRAWAL_LIMITS", "USD:10:5000:5000"),
         ("WITHDRAWAL_LIMITS", "XYZ:10:5000:5000:1000"),
         ("WITHDRAWAL_LIMITS", "USD:100:10:5000:1000"),
@@ -258,6 +321,27 @@ def test_a_telegram_on_this_machine_may_call_plain_http() -> None:
     settings = {**REAL, **WEBHOOK, "BASE_URL": "http://127.0.0.1:3000"}
     assert load({**settings, "TELEGRAM_API_URL": "http://127.0.0.1:9100"}, None).telegram_mode == "webhook"
     assert problems({**settings, "TELEGRAM_API_URL": "http://10.0.0.5:9100"})
+
+
+def test_the_casinos_of_the_settings_become_programmes() -> None:
+    casinos = {
+        "CASINOS": "pinup,melbet",
+        "PINUP_TITLE": "Pin-Up",
+        "PINUP_POSTBACK_TOKEN": "p",
+        "MELBET_POSTBACK_TOKEN": "m",
+    }
+    assert build_programmes(load(REAL, None), None) == {}
+    found = build_programmes(load({**REAL, **casinos}, None), None)
+    assert [(name, one.title, one.tokens) for name, one in found.items()] == [
+        ("pinup", "Pin-Up", ["p"]),
+        ("melbet", "Melbet", ["m"]),
+    ]
+    played = build_programmes(load(casinos, None), Sandbox())
+    assert played["1win"].tokens == ["sandbox-postback"]
+    assert "{sub1}" in (played["1win"].link or "")
+    own = {"POSTBACK_TOKEN": "mine", "POSTBACK_SECRET_KEY": "hush", "POSTBACK_CURRENCY": "KZT"}
+    real = build_programmes(load(own, None), Sandbox())["1win"]
+    assert (real.tokens, real.secret, real.currency, real.link) == (["mine"], "hush", "KZT", None)
 
 
 def test_the_example_names_every_setting_and_is_valid() -> None:

@@ -17,12 +17,14 @@ from db.models import Player
 from handlers.router import create_router
 from handlers.screen import Screen
 from handlers.texts import Texts, Translate
+from services.health import Health
 from services.staff import Right
 
 EVENTS = {
     "message": Message,
     "callback_query": CallbackQuery,
     "my_chat_member": ChatMemberUpdated,
+    "chat_member": ChatMemberUpdated,
     "error": ErrorEvent,
 }
 GIVEN: dict[str, Any] = {
@@ -40,6 +42,7 @@ GIVEN: dict[str, Any] = {
     "rights": frozenset[Right],
     "closed": bool,
     "return_url": str,
+    "health": Health,
 }
 
 

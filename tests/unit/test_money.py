@@ -76,3 +76,10 @@ def test_floats_and_mixed_currencies_are_bugs() -> None:
 
 def test_every_currency_has_its_own_code() -> None:
     assert all(code == currency.code for code, currency in CURRENCIES.items())
+
+
+@pytest.mark.parametrize(
+    ("minor", "count", "share"), [(0, 3, 0), (100, 3, 33), (101, 2, 51), (-101, 2, -51), (2**63 - 1, 1, 2**63 - 1)]
+)
+def test_an_average_is_rounded_to_the_nearest_unit(minor: int, count: int, share: int) -> None:
+    assert Money(minor, "USD").average(count) == Money(share, "USD")

@@ -2,16 +2,18 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from db.models import Language
+from db.models import Language, SignalDraft, SignalRecord, SignalResult, Tally
 from db.money import Money
 from handlers.notices import render
 from handlers.texts import Texts
 from services.outbox import Argument, argument
+from services.signals import arguments, record_arguments
 
 TEXTS = Texts(timezone=ZoneInfo("Europe/Moscow"), default=Language.RU)
 SERVICES = Path(__file__).parents[2] / "services"
@@ -20,12 +22,17 @@ IDS = sorted(
         name
         for source in SERVICES.glob("*.py")
         for name in re.findall(
-            r'"((?:account|adjustment|admin|deposit|money|return)-[a-z-]+)"', source.read_text(encoding="utf-8")
+            r'"((?:account|adjustment|admin|casino|deposit|money|return|signal)-[a-z-]+)"',
+            source.read_text(encoding="utf-8"),
         )
     }
 )
 MONEY = Money(50_00, "USD")
+TALLY = Tally(42, 1, 20, 18, 2, 2, Decimal("1.92"), Decimal("4.17"))
 VALUES: dict[str, Argument] = {
+    **arguments(SignalDraft("Ajax – PSV", "Over 2.5", Decimal("1.85"), datetime(2026, 11, 20, 12, tzinfo=UTC), None)),
+    **record_arguments(SignalRecord(TALLY, TALLY)),
+    "result": SignalResult.VOID,
     "amount": MONEY,
     "balance": MONEY,
     "received": "—",
@@ -47,12 +54,48 @@ VALUES: dict[str, Argument] = {
     "status": "posted",
     "direction": "credit",
     "method": "DE89 •••• 3000",
+    "role": "cashier",
     "since": datetime(2026, 11, 20, 12, tzinfo=UTC),
     "until": datetime(2026, 11, 20, 12, tzinfo=UTC),
     "hours": 24,
+    "title": "1Win",
+    "account": "123456789",
+    "signals": "channel",
+    "wins": 1,
+    "events": 2,
     "reference": "SEPA-1",
     "taken": MONEY,
     "owed": MONEY,
+    "state": "done",
+    "sent": 4_900,
+    "blocked": 90,
+    "failed": 9,
+    "unwanted": 1,
+    "left": 0,
+    "lasted": "0:04:10",
+    "new": 3,
+    "new_before": 2,
+    "active": 30,
+    "active_before": 20,
+    "deposits": "50.00 USD (1)",
+    "withdrawals": "—",
+    "registrations": 4,
+    "casino": "1 000.00 RUB (2)",
+    "waiting": 1,
+    "items": 0,
+    "deliveries": 0,
+    "messages": 0,
+    "alerts": 1,
+    "source": "Stripe",
+    "minutes": 12,
+    "at": datetime(2026, 11, 20, 12, tzinfo=UTC),
+    "queue": "inbox",
+    "bound": 25,
+    "paid": 5,
+    "bound_before": 100,
+    "paid_before": 50,
+    "address": "2001:db8::/64",
+    "more": 1,
 }
 ARGUMENTS = {name: argument(value) for name, value in VALUES.items()}
 

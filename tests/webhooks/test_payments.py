@@ -6,7 +6,8 @@ import random
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
-from ipaddress import ip_network
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import aiohttp
@@ -19,8 +20,10 @@ from db.models import Language, ProviderName
 from handlers.texts import Texts
 from sandbox.deliveries import Raw
 from services.health import Health
+from services.inbox import FLOODS
+from services.metrics import Metrics
 from tests.conftest import statement
-from tests.shop import MOSCOW, Shop
+from tests.shop import ADMIN, MOSCOW, Shop
 from webhooks import payments
 from webhooks.app import BODY_LIMIT, create_app
 
@@ -43,6 +46,9 @@ async def door(shop: Shop) -> AsyncIterator[Door]:
         feed_update=no_updates,
         reports=shop.reports,
         speak=lambda language: TEXTS.translator(language).plain,
+        metrics=Metrics(shop.database, lambda: "ok"),
+        metrics_token=None,
+        sandbox=False,
     )
     async with TestClient(TestServer(app)) as client:
         yield client
@@ -187,6 +193,44 @@ async def test_many_unproven_deliveries_get_429_and_proven_ones_still_pass(shop:
     assert statuses[:50] == [401] * 50
     async with door.post(PATH[ProviderName.STRIPE], data=raw.body, headers=raw.headers) as response:
         assert response.status == 200
+
+
+async def test_a_flood_of_unproven_deliveries_is_told_once_for_each_sender(shop: Shop, door: Door) -> None:
+    """The second sender has all addresses of a /64; the third keeps within the limit."""
+    senders = [
+        ["203.0.113.7"] * 100,
+        [f"2001:db8:1:2::{number:x}" for number in range(1, 101)],
+        [f"2001:db8:1:3::{number:x}" for number in range(1, 41)],
+    ]
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))) as session:
+
+        async def forges(address: str) -> int:
+            headers = {"X-Forwarded-For": address}
+            async with session.post(door.make_url(PATH[ProviderName.STRIPE]), data=b"{}", headers=headers) as response:
+                return response.status
+
+        first, second, third = [[await forges(address) for address in sender] for sender in senders]
+    assert (first.count(429), second.count(429)) >= (30, 30)
+    assert set(third) == {401}
+    restarted = replace(shop.inbox, _flooding={})
+    await asyncio.gather(*(restarted.flooded(ip_address("203.0.113.7")) for _ in range(5)))
+    async with shop.database.connection() as tx:
+        rows = await tx.fetch(
+            "SELECT chat_id, arguments FROM outbox WHERE text_id = 'admin-forged' AND chat_id = $1 ORDER BY id", ADMIN
+        )
+        assert [row["arguments"]["address"] for row in rows] == ["203.0.113.7", "2001:db8:1:2::/64"]
+        noted = await tx.fetch("SELECT ip_address FROM audit_log WHERE action = 'flood' ORDER BY log_id")
+    assert len(noted) == 3  # each process notes it
+
+
+async def test_a_flood_from_everywhere_does_not_flood_the_admins(shop: Shop, door: Door) -> None:
+    for number in range(30):
+        await shop.inbox.flooded(ip_address(f"203.0.113.{number}"))
+    async with shop.database.connection() as tx:
+        rows = await tx.fetch(
+            "SELECT arguments FROM outbox WHERE text_id = 'admin-forged' AND chat_id = $1 ORDER BY id", ADMIN
+        )
+    assert [row["arguments"]["more"] for row in rows] == [0] * (FLOODS - 1) + [1]
 
 
 async def test_a_body_that_does_not_arrive_is_cut_off(shop: Shop, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

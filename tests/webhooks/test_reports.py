@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from db.models import Language, ReportFormat
 from handlers.texts import Texts
 from services.health import Health
+from services.metrics import Metrics
 from services.periods import Period
 from services.reports import Include
 from tests.past import Past
@@ -42,6 +43,9 @@ async def door(shop: Shop) -> AsyncIterator[Door]:
         feed_update=no_updates,
         reports=shop.reports,
         speak=lambda language: TEXTS.translator(language).plain,
+        metrics=Metrics(shop.database, lambda: "ok"),
+        metrics_token=None,
+        sandbox=False,
     )
     server = TestServer(app)
     await server.start_server(access_log=None)  # as the bot serves it

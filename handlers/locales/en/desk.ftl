@@ -1,5 +1,6 @@
 # The admins' desk: players and corrections
 
+command-admin = The desk: what waits for a decision
 command-player = A player: money, operations, audit
 
 button-find = Find another
@@ -153,3 +154,66 @@ admin-correction-asked =
 admin-correction-answered = Correction No. { $id }, player No. { $player }, { $amount }: { status }. Decided by <code>{ $admin }</code>
 
 not-allowed = Your role, { $role }, does not allow this. Owners grant roles.
+
+# The desk
+
+button-desk = Desk
+button-counted = { $label }: { $count }
+button-desk-withdrawals = Withdrawals
+button-desk-methods = Payout details
+button-desk-odd = Odd money
+button-desk-debts = Debts
+button-desk-corrections = Corrections
+button-desk-books = Reconciliation
+button-desk-verify = The books
+button-desk-players = Players
+button-desk-casino = Casino
+button-desk-signals = Signals
+button-desk-broadcasts = Broadcasts
+button-desk-statistics = Statistics
+button-desk-deliveries = Not processed
+button-desk-messages = Not sent
+button-desk-health = Health
+button-desk-staff = Staff
+button-house-close = Close the bot for maintenance
+button-house-reopen = Open the bot to players
+button-refresh = Refresh
+
+admin-desk =
+    <b>Desk</b>
+
+    { $count ->
+        [0] Nothing waits for a decision.
+       *[other] Waiting for a decision: <b>{ $count }</b>
+    }
+admin-desk-closed = 🔧 The bot has been closed to players since { $at }.
+admin-close-sure =
+    <b>Close the bot for maintenance?</b>
+
+    Players will see a request to come back later and nothing else. Payments, withdrawals under way and notifications go on. The staff works as usual.
+admin-reopen-sure =
+    <b>Open the bot to players?</b>
+
+    Everything works again at once. Those who came while it was closed are not told.
+maintenance = 🔧 Maintenance is under way, and the bot is closed for a little while. Your money is safe; payments and withdrawals under way go on. Please come back soon.
+
+admin-health =
+    <b>Health</b>
+
+    Database: answers
+    Telegram: { $telegram ->
+        [ok] answers
+        [standby] another process receives the updates
+        [starting] starting
+       *[unreachable] <b>does not answer</b>
+    }
+    Waiting longest: a notification { $inbox } s, a message { $outbox } s, a job { $jobs } s
+    The process has been up for { $hours } h
+admin-health-source = { provider }: { $state ->
+    [silent] <b>nothing came in { $days } days</b>
+   *[heard] last notification { $at }, last one processed { $until }
+}
+admin-health-books =
+    Books sealed { $at }, waiting for the seal: { $count }
+    Proven { $until }, findings: { $findings }
+    Jobs failed in a week: { $jobs }

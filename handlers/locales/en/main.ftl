@@ -48,6 +48,14 @@ status = { $status ->
     [resolved] closed
     [frozen] withdrawals stopped
     [active] withdrawals allowed
+    [queued] queued
+    [done] processed
+    [ignored] let go
+    [dead] not yet
+    [let_go] let go
+    [replayed] put back to work
+    [sent] sent
+    [open] open
    *[other] { $status }
 }
 language-ru = Русский
@@ -79,7 +87,7 @@ command-menu = Main menu
 command-balance = Balance
 command-deposit = Deposit money
 command-history = History of money movements
-command-settings = Settings and language
+command-settings = Language and news
 command-help = What the bot can do
 command-paysupport = A question about a payment
 
@@ -252,6 +260,8 @@ settings =
     <b>Settings</b>
 
     Language: { $language }
+
+    News are rare messages to all players. About your own money the bot always writes.
 help =
     <b>What Looseline can do</b>
 

@@ -1,5 +1,6 @@
 # Стол администратора: игроки и исправления
 
+command-admin = Рабочий стол: что ждёт решения
 command-player = Игрок: деньги, операции, журнал
 
 button-find = Найти другого
@@ -158,3 +159,66 @@ not-allowed = Ваша роль ({ $role ->
         [editor] редактор
        *[owner] владелец
     }) этого не разрешает. Роли раздают владельцы.
+
+# Рабочий стол
+
+button-desk = Рабочий стол
+button-counted = { $label }: { $count }
+button-desk-withdrawals = Выводы
+button-desk-methods = Реквизиты
+button-desk-odd = Ничьи деньги
+button-desk-debts = Долги
+button-desk-corrections = Исправления
+button-desk-books = Сверка
+button-desk-verify = Проверка книг
+button-desk-players = Игроки
+button-desk-casino = Казино
+button-desk-signals = Сигналы
+button-desk-broadcasts = Рассылки
+button-desk-statistics = Статистика
+button-desk-deliveries = Необработанное
+button-desk-messages = Неотправленное
+button-desk-health = Состояние
+button-desk-staff = Сотрудники
+button-house-close = Закрыть бота на обслуживание
+button-house-reopen = Открыть бота для игроков
+button-refresh = Обновить
+
+admin-desk =
+    <b>Рабочий стол</b>
+
+    { $count ->
+        [0] Ничего не ждёт решения.
+       *[other] Ждут решения: <b>{ $count }</b>
+    }
+admin-desk-closed = 🔧 Бот закрыт для игроков с { $at }.
+admin-close-sure =
+    <b>Закрыть бота на обслуживание?</b>
+
+    Игроки увидят просьбу вернуться позже, и ничего другого. Платежи, выводы в пути и уведомления идут своим чередом. Сотрудники работают как обычно.
+admin-reopen-sure =
+    <b>Открыть бота для игроков?</b>
+
+    Всё снова будет работать сразу. Тем, кто приходил, пока было закрыто, сообщать об этом никто не будет.
+maintenance = 🔧 Идут технические работы, бот ненадолго закрыт. Деньги на месте, начатые платежи и выводы идут своим чередом. Загляните чуть позже.
+
+admin-health =
+    <b>Состояние</b>
+
+    База данных: отвечает
+    Telegram: { $telegram ->
+        [ok] отвечает
+        [standby] обновления получает другой процесс
+        [starting] запускается
+       *[unreachable] <b>не отвечает</b>
+    }
+    Дольше всех ждут: уведомление { $inbox } с, сообщение { $outbox } с, работа { $jobs } с
+    Процесс работает { $hours } ч
+admin-health-source = { provider }: { $state ->
+    [silent] <b>за { $days } дн. ничего не приходило</b>
+   *[heard] последнее уведомление { $at }, обработанное { $until }
+}
+admin-health-books =
+    Книги запечатаны { $at }, ждут печати: { $count }
+    Проверены { $until }, расхождений: { $findings }
+    Работ не удалось за неделю: { $jobs }

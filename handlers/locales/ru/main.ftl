@@ -48,6 +48,14 @@ status = { $status ->
     [resolved] закрыто
     [frozen] выводы остановлены
     [active] выводы разрешены
+    [queued] в очереди
+    [done] обработано
+    [ignored] оставлено без обработки
+    [dead] пока не вышло
+    [let_go] оставлено без отправки
+    [replayed] возвращено в работу
+    [sent] отправлено
+    [open] открыто
    *[other] { $status }
 }
 language-ru = Русский
@@ -79,7 +87,7 @@ command-menu = Главное меню
 command-balance = Баланс
 command-deposit = Пополнить баланс
 command-history = История движений денег
-command-settings = Настройки и язык
+command-settings = Язык и новости
 command-help = Что умеет бот
 command-paysupport = Вопрос о платеже
 
@@ -252,6 +260,8 @@ settings =
     <b>Настройки</b>
 
     Язык: { $language }
+
+    Новости — редкие сообщения всем игрокам. О ваших деньгах бот пишет всегда.
 help =
     <b>Что умеет Looseline</b>
 
