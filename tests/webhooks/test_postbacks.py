@@ -265,9 +265,9 @@ async def test_trying_it_out_is_for_the_sandbox_only(shop: Shop, door: Door) -> 
                 {"type": "registration", "user_id": "123", "amount": None},
             ),
             (
-                {"event": "ftd", "user_id": "123", "amount": "1000"},
+                {"event": "ftd", "user_id": "123", "amount": 1000},
                 True,
-                {"type": "deposit", "user_id": "123", "amount": "1000"},
+                {"type": "deposit", "user_id": "123", "amount": 1000},
             ),
             ({"event": "deposit", "user_id": "123"}, False, {"type": "deposit", "user_id": "123", "amount": None}),
         ):
