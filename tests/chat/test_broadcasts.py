@@ -160,7 +160,7 @@ async def test_it_is_paused_resumed_and_stopped(town: Sandbox, database_url: str
     await sends(boss)
     await boss.presses("Пауза")
     paused = await boss.sees("на паузе")
-    assert "Не удалось: 0" in paused.text
+    assert "Осталось: " in paused.text
     await other.says("/broadcast")
     await other.sees("Пришлите сообщение")
     await other.presses("№ 1")

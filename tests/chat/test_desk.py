@@ -69,7 +69,7 @@ async def test_the_panel_shows_what_waits_and_leads_everywhere_and_back(office: 
     await olga.says("/menu")
     await olga.presses("Рабочий стол")
     panel = await olga.sees("Ждут решения: 1")
-    assert "Новые реквизиты: 1" in panel.labels
+    assert "Реквизиты: 1" in panel.labels
     assert "Выводы" in panel.labels
     for label in panel.labels:
         if label.startswith(("Меню", "Закрыть")):
@@ -144,7 +144,7 @@ async def test_a_player_sees_no_desk(office: Sandbox) -> None:
     ("role", "label", "missing"),
     [
         ("кассир", "Выводы", ("Сотрудники", "Неотправленное", "Сигналы", "Рассылки", "Закрыть")),
-        ("поддержка", "Неотправленное", ("Выводы", "Деньги без хозяина", "Сотрудники", "Сигналы", "Закрыть")),
+        ("поддержка", "Неотправленное", ("Выводы", "Ничьи деньги", "Сотрудники", "Сигналы", "Закрыть")),
         ("редактор", "Рассылки", ("Выводы", "Игроки", "Неотправленное", "Состояние", "Сотрудники", "Закрыть")),
     ],
 )
