@@ -18,42 +18,24 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.observers import TimedProvider
 from db import figures
 from db.figures import Figures
-from db.models import Language, Player, ProviderName
+from db.models import Player, ProviderName
 from db.money import Money
-from handlers.texts import Texts
 from sandbox.faults import Fault
 from services.errors import ProviderRejected, ProviderUnknown
-from services.health import Health
 from services.metrics import Metrics
 from services.providers.stripe import Stripe
 from tests.conftest import statement
-from tests.shop import MOSCOW, Shop
+from tests.shop import Shop
 from tests.unit.providers.outside import order
-from webhooks.app import create_app
+from tests.webhooks.door import application
 
-TEXTS = Texts(timezone=MOSCOW, default=Language.RU)
 TOKEN = "a-token-of-the-tests"
 Labels = Mapping[str, str]
 
 
-async def no_updates(update: dict[str, Any]) -> None:
-    raise AssertionError("closed in polling mode")
-
-
 @asynccontextmanager
 async def door(shop: Shop, token: str | None = None, host: str = "127.0.0.1") -> AsyncIterator[TestClient[Any, Any]]:
-    app = create_app(
-        inbox=shop.inbox,
-        health=Health(shop.database, lambda: "ok"),
-        proxies=[],
-        telegram_secret=None,
-        feed_update=no_updates,
-        reports=shop.reports,
-        speak=lambda language: TEXTS.translator(language).plain,
-        metrics=Metrics(shop.database, lambda: "standby"),
-        metrics_token=token,
-        sandbox=False,
-    )
+    app = application(shop, telegram="standby", metrics_token=token)
     async with TestClient(TestServer(app, host=host)) as client:
         yield client
 

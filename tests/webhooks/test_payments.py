@@ -16,40 +16,21 @@ import stripe
 from aiohttp.test_utils import TestClient, TestServer
 
 from db.database import Database
-from db.models import Language, ProviderName
-from handlers.texts import Texts
+from db.models import ProviderName
 from sandbox.deliveries import Raw
-from services.health import Health
 from services.inbox import FLOODS
-from services.metrics import Metrics
 from tests.conftest import statement
-from tests.shop import ADMIN, MOSCOW, Shop
+from tests.shop import ADMIN, Shop
+from tests.webhooks.door import Door, application
 from webhooks import payments
-from webhooks.app import BODY_LIMIT, create_app
+from webhooks.app import BODY_LIMIT
 
-Door = TestClient[Any, Any]
-TEXTS = Texts(timezone=MOSCOW, default=Language.RU)
 PATH = {name: f"/api/webhook/{name}" for name in ProviderName}
-
-
-async def no_updates(update: dict[str, Any]) -> None:
-    raise AssertionError("closed in polling mode")
 
 
 @pytest.fixture
 async def door(shop: Shop) -> AsyncIterator[Door]:
-    app = create_app(
-        inbox=shop.inbox,
-        health=Health(shop.database, lambda: "ok"),
-        proxies=[ip_network("127.0.0.2/32")],
-        telegram_secret=None,
-        feed_update=no_updates,
-        reports=shop.reports,
-        speak=lambda language: TEXTS.translator(language).plain,
-        metrics=Metrics(shop.database, lambda: "ok"),
-        metrics_token=None,
-        sandbox=False,
-    )
+    app = application(shop, proxies=[ip_network("127.0.0.2/32")])
     async with TestClient(TestServer(app)) as client:
         yield client
 

@@ -15,18 +15,13 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from bot.logs import JsonFormatter
-from db.models import Language
-from handlers.texts import Texts
 from services.casinos import Casinos
-from services.health import Health
 from services.inbox import Inbox
-from services.metrics import Metrics
 from tests.conftest import statement
-from tests.shop import MOSCOW, PROGRAMMES, Shop
-from webhooks.app import BODY_LIMIT, create_app
+from tests.shop import PROGRAMMES, Shop
+from tests.webhooks.door import Door, application
+from webhooks.app import BODY_LIMIT
 
-Door = TestClient[Any, Any]
-TEXTS = Texts(timezone=MOSCOW, default=Language.RU)
 PATH = "/postback/1win/fixture-path-secret"
 FIXTURES = {
     file.stem: json.loads(file.read_text(encoding="utf-8"))
@@ -34,23 +29,8 @@ FIXTURES = {
 }
 
 
-async def no_updates(update: dict[str, Any]) -> None:
-    raise AssertionError("closed in polling mode")
-
-
 def opened(shop: Shop, inbox: Inbox, *, sandbox: bool = False) -> Door:
-    app = create_app(
-        inbox=inbox,
-        health=Health(shop.database, lambda: "ok"),
-        proxies=[],
-        telegram_secret=None,
-        feed_update=no_updates,
-        reports=shop.reports,
-        speak=lambda language: TEXTS.translator(language).plain,
-        metrics=Metrics(shop.database, lambda: "ok"),
-        metrics_token=None,
-        sandbox=sandbox,
-    )
+    app = application(shop, inbox=inbox, sandbox=sandbox)
     return TestClient(TestServer(app))
 
 

@@ -6,47 +6,25 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from db.models import Language, ReportFormat
-from handlers.texts import Texts
-from services.health import Health
-from services.metrics import Metrics
+from db.models import ReportFormat
 from services.periods import Period
 from services.reports import Include
 from tests.past import Past
-from tests.shop import MOSCOW, Shop
+from tests.shop import Shop
+from tests.webhooks.door import Door, application
 from webhooks import reports as documents
-from webhooks.app import create_app
 from webhooks.reports import DOWNLOADS, OF_ONE
-
-Door = TestClient[Any, Any]
-TEXTS = Texts(timezone=MOSCOW, default=Language.RU)
-
-
-async def no_updates(update: dict[str, Any]) -> None:
-    raise AssertionError("closed in polling mode")
 
 
 @pytest.fixture
 async def door(shop: Shop) -> AsyncIterator[Door]:
-    app = create_app(
-        inbox=shop.inbox,
-        health=Health(shop.database, lambda: "ok"),
-        proxies=[],
-        telegram_secret=None,
-        feed_update=no_updates,
-        reports=shop.reports,
-        speak=lambda language: TEXTS.translator(language).plain,
-        metrics=Metrics(shop.database, lambda: "ok"),
-        metrics_token=None,
-        sandbox=False,
-    )
+    app = application(shop)
     server = TestServer(app)
     await server.start_server(access_log=None)  # as the bot serves it
     async with TestClient(server) as client:
