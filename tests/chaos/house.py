@@ -198,7 +198,9 @@ class House:
 
     async def _kept(self, books: Tx) -> None:
         """Whatever was answered 200 is in the inbox, and acted on."""
-        rows = await books.fetch("SELECT provider, event_type, body, state FROM webhook_inbox")
+        rows = await books.fetch(
+            "SELECT replace(provider, 'casino:', '') AS provider, event_type, body, state FROM webhook_inbox"
+        )
         bodies = {(row["provider"], row["event_type"]): b"" for row in rows}
         for row in rows:
             assert row["state"] in ("done", "ignored"), row

@@ -3,10 +3,11 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 
+from db.database import Tx
 from sandbox import Message, Person
 from tests.chaos.awaits import chosen, points, recorded
 from tests.chaos.house import House, findings, time_passes, until
@@ -46,6 +47,11 @@ BY_CARD = (
     *("stripe.py:charge", "db/operations.py:opened", "db/operations.py:lock", "db/payment_methods.py:used"),
     *("db/ledger.py:transfer", "db/operations.py:complete", "db/outbox.py:add"),
 )
+BY_POSTBACK = (
+    *("services/inbox.py:accept_postback", "db/inbox.py:store", "services/inbox.py:_act_on_postbacks"),
+    *("services/casinos.py:apply", "db/casinos.py:bind", "db/casinos.py:add", "db/casinos.py:link_waiting"),
+    *("db/outbox.py:add", "db/inbox.py:finish", "db/outbox.py:claim", "bot/sender.py:_send", "db/outbox.py:sent"),
+)
 
 
 async def by_webhook(house: House, person: Person, number: int) -> None:
@@ -78,6 +84,25 @@ async def by_card(house: House, person: Person, number: int) -> None:
     await Charge(wish.world, person, wish.provider, wish.minor, wish.message, SECONDS, wish.may_insist, card).whole()
 
 
+async def by_postback(house: House, person: Person, number: int) -> None:
+    """A deposit whose account nobody knows yet, then the registration that says whose it is, then a withdrawal."""
+    casino = house.world.casino
+    async with house.books() as books:
+        click = await books.fetchval(
+            "SELECT click_id FROM casino_click JOIN users ON id = user_id WHERE telegram_id = $1", person.id
+        )
+    account = casino.register(click)
+    await casino.deposit(account, f"{600 + number}", both=True, sub1=None)
+    await casino.registered(account)
+    await casino.withdraw(account, f"{300 + number}")
+    for words in ("сообщил о вашей регистрации", f"{600 + number}.00", f"{300 + number}.00"):
+        await person.wait_for(partial(_says, words), SECONDS, old=True)
+
+
+def _says(words: str, message: Message) -> bool:
+    return words in message.text
+
+
 async def test_killed_at_every_await_of_a_deposit(house: House) -> None:
     await killed_everywhere(house, by_webhook, BY_WEBHOOK, "")
 
@@ -91,10 +116,27 @@ async def test_killed_at_every_await_of_a_charge(house: House) -> None:
     await killed_everywhere(house, by_card, BY_CARD, "handlers/deposits.py:charge")
 
 
-BY: dict[Flow, set[str]] = {by_button: {"check"}, by_card: {"player"}}
+async def test_killed_at_every_await_of_what_a_casino_reports(house: House) -> None:
+    house.settings |= {"POSTBACK_TOKEN": house.world.postback_token, "POSTBACK_LINK": house.world.casino_link}
+    await killed_everywhere(house, by_postback, BY_POSTBACK, "", each_counted_once)
 
 
-async def killed_everywhere(house: House, flow: Flow, expected: tuple[str, ...], part: str) -> None:
+async def each_counted_once(books: Tx) -> None:
+    counted = await books.fetch("SELECT user_id, array_agg(kind ORDER BY kind) AS kinds FROM casino_event GROUP BY 1")
+    assert all(row["user_id"] for row in counted)
+    assert {tuple(row["kinds"]) for row in counted} == {("deposit", "registration", "withdrawal")}
+
+
+BY: dict[Flow, set[str]] = {by_button: {"check"}, by_card: {"player"}, by_postback: set()}
+
+
+async def killed_everywhere(
+    house: House,
+    flow: Flow,
+    expected: tuple[str, ...],
+    part: str,
+    proves: Callable[[Tx], Awaitable[None]] | None = None,
+) -> None:
     """Lists the awaits of a flow; then, at each within `part`, a process that works for all players is killed."""
     world, notes = house.world, house.folder / "waits"
     process = await house.opens(record=str(notes))
@@ -135,7 +177,9 @@ async def killed_everywhere(house: House, flow: Flow, expected: tuple[str, ...],
         actors = await books.fetchval(
             "SELECT array_agg(DISTINCT actor) FROM wallet_operations WHERE status = 'completed'"
         )
-    assert set(actors) == BY.get(flow, {"webhook:stripe", "webhook:yookassa"})
+        if proves is not None:
+            await proves(books)
+    assert set(actors or ()) == BY.get(flow, {"webhook:stripe", "webhook:yookassa"})
     await house.proven(process, repeats=len(mine))
 
 
