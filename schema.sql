@@ -296,13 +296,15 @@ BEGIN
       effective_at, created_at, xact_id)
     VALUES (p_key, p_kind::ledger_kind, ledger_player(p_accounts[v_legs]), p_entity_type, p_entity_id, p_reverses, p_actor, p_description,
       coalesce(p_metadata, '{}'), coalesce(p_effective_at, clock_timestamp()), clock_timestamp(), pg_current_xact_id())
-    ON CONFLICT (idempotency_key) DO NOTHING RETURNING * INTO v_journal;
-  IF NOT FOUND THEN                                   -- the key is taken, perhaps by a twin that has just committed
+    ON CONFLICT DO NOTHING RETURNING * INTO v_journal;
+  IF NOT FOUND THEN                                   -- the key is taken, perhaps by a twin that has just committed, or it was reversed
     SELECT j.id, true INTO journal_id, replayed FROM ledger_journal j JOIN ledger_booked b ON b.journal_id = j.id
       WHERE j.idempotency_key = p_key AND b.accounts = p_accounts AND b.amounts = p_amounts
         AND (j.kind::text, j.entity_type, j.entity_id, j.reverses_id) IS NOT DISTINCT FROM (p_kind, p_entity_type, p_entity_id, p_reverses);
-    IF NOT FOUND THEN
+    IF NOT FOUND AND EXISTS (SELECT FROM ledger_journal WHERE idempotency_key = p_key) THEN
       RAISE EXCEPTION 'key % was used for another movement', p_key USING ERRCODE = 'LB001';
+    ELSIF journal_id IS NULL THEN
+      RAISE EXCEPTION 'journal % was reversed before', p_reverses USING ERRCODE = 'LB008';
     END IF;
     RETURN;
   END IF;
@@ -1140,6 +1142,7 @@ CREATE INDEX casino_event_deposits ON casino_event (user_id, occurred_at) INCLUD
   WHERE kind = 'deposit' AND problem IS NULL AND user_id IS NOT NULL;
 CREATE INDEX casino_event_player ON casino_event (user_id, id DESC) WHERE user_id IS NOT NULL;
 CREATE INDEX casino_event_waiting ON casino_event (programme, casino_id) WHERE user_id IS NULL;
+CREATE INDEX casino_event_unseen ON casino_event (id) WHERE problem IS NOT NULL AND seen_at IS NULL;
 CREATE INDEX casino_event_odd ON casino_event (id) WHERE problem IS NOT NULL;
 CREATE INDEX casino_event_weak ON casino_event (programme, coalesce(casino_id, click_id), received_at) WHERE weak;
 CREATE INDEX casino_event_programme ON casino_event (programme, id DESC);

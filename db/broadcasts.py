@@ -161,8 +161,11 @@ async def hold(tx: Tx, broadcast_id: int) -> None:
 
 
 async def release(tx: Tx, broadcast_id: int) -> None:
+    """What was held is due now, and as if it had not been tried: a long pause uses up nobody's patience."""
     await tx.execute(
-        "UPDATE outbox SET state = 'queued', run_at = now() WHERE broadcast_id = $1 AND state = 'held'", broadcast_id
+        "UPDATE outbox SET state = 'queued', run_at = now(), tried_at = NULL"
+        " WHERE broadcast_id = $1 AND state = 'held'",
+        broadcast_id,
     )
 
 

@@ -160,6 +160,27 @@ async def look(tx: Tx, programme: str, key: str, casino_id: str | None, click_id
     return Seen(event, row["owner"], row["clicker"], row["clickers_account"])
 
 
+async def registration(tx: Tx, programme: str, casino_id: str | None, click_id: str) -> str | None:
+    """The key of the registration of the same player that was reported before: of this account, or where one of both
+    reports names none."""
+    key: str | None = await tx.fetchval(
+        """
+        SELECT dedupe_key FROM casino_event e
+          WHERE programme = $1 AND kind = 'registration' AND problem IS NULL
+            AND user_id = coalesce((SELECT user_id FROM casino_account WHERE programme = $1 AND casino_id = $2),
+              (SELECT user_id FROM casino_click WHERE programme = $1 AND click_id = $3))
+            AND (casino_id IS NULL OR $2 IS NULL OR casino_id = $2)
+            AND NOT EXISTS (SELECT FROM casino_account a
+              WHERE a.programme = $1 AND a.user_id = e.user_id AND a.casino_id <> $2)
+          ORDER BY casino_id = $2 DESC NULLS LAST, id LIMIT 1
+        """,
+        programme,
+        casino_id,
+        click_id,
+    )
+    return key
+
+
 async def near(
     tx: Tx,
     programme: str,

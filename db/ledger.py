@@ -75,7 +75,6 @@ _REFUSALS: Mapping[str, type[LedgerRefusal]] = {
     "withdrawals_not_negative": Overdraft,
     "total_not_negative": Overdraft,
     "leg_not_zero": NotBalanced,
-    "ledger_journal_reversed_once": NotReversible,
     "ledger_key_length": Malformed,
 }
 

@@ -19,6 +19,7 @@ from db.models import (
 )
 from db.money import CasinoMoney
 from db.outbox import Notice
+from services import masking
 from services.errors import CasinoAccountKnown, CasinoAccountTaken, NotFound, RulesNotAccepted
 from services.outbox import Outbox
 from services.providers.casino import CasinoReport, Programme
@@ -54,7 +55,7 @@ class Case:
     owner: int | None
     """Whose the account is."""
     said: Mapping[str, str]
-    """What the postback said, name by name; empty when it is not kept any more."""
+    """What the postback said, name by name, masked; empty when it is not kept any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +318,7 @@ class Casinos:
             event,
             self.title(event.programme),
             None if account is None else account.player_id,
-            programme.parameters(kept).values if kept and programme else {},
+            masking.masked_fields(programme.parameters(kept).values, programme.secrets) if kept and programme else {},
         )
 
     async def see_odd(self, admin: int, newest: int) -> None:
@@ -377,7 +378,10 @@ class Casinos:
 
 
 async def _key(tx: Tx, report: CasinoReport) -> str:
-    """Of what is perhaps reported again: without a transaction id also of the same thing a moment before or after."""
+    """Of what is perhaps reported again: of a registration also when it was reported without its account, or is now;
+    of anything without a transaction id also of the same thing a moment before or after."""
+    if report.kind is CasinoEventKind.REGISTRATION and report.click_id is not None:
+        return await casinos.registration(tx, report.programme, report.casino_id, report.click_id) or report.key
     if not report.weak or report.dated or report.amount is None:
         return report.key
     key = await casinos.near(

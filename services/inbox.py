@@ -185,7 +185,7 @@ class Inbox:
                     more=int(last),
                 )
         except TemporarilyUnavailable:
-            del self._flooding[sender]
+            self._flooding.pop(sender, None)  # the hour may have passed meanwhile
             logger.warning("flood could not be told", extra={"remote": str(sender)})
         self.outbox.wake()
 

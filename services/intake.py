@@ -4,6 +4,7 @@ A commit waits for the disk, so under load this is what decides how many can be 
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from db import inbox
@@ -30,22 +31,36 @@ class Intake:
     async def _write(self, database: Database) -> None:
         while self._waiting:
             together, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-            await _store(database, together)
+            try:
+                await _store(database, together)
+            except TemporarilyUnavailable as error:
+                # While the database is away nobody waits as long again for each crowd that came before.
+                _refuse([*together, *self._waiting], error)
+                self._waiting = []
 
 
-async def _store(database: Database, together: list[tuple[Received, asyncio.Future[bool]]]) -> None:
+async def _store(database: Database, together: Sequence[tuple[Received, asyncio.Future[bool]]]) -> None:
+    """Raises TemporarilyUnavailable when trying again at once makes no sense."""
     try:
         async with database.connection() as tx:
             new = await inbox.store(tx, [received for received, _ in together])
     except Exception as error:
-        if len(together) > 1 and not isinstance(error, TemporarilyUnavailable):
-            for one in together:  # what cannot be stored must not keep the others out
-                await _store(database, [one])
+        if isinstance(error, TemporarilyUnavailable) and not error.passing:
+            raise
+        keys = dict.fromkeys(received.key for received, _ in together)
+        if len(keys) > 1:
+            # What cannot be stored, or is a repeated one that somebody works on for long, must not keep the others out.
+            for key in keys:
+                await _store(database, [one for one in together if one[0].key == key])
             return
-        for _, stored in together:
-            if not stored.done():
-                stored.set_exception(error)
+        _refuse(together, error)
         return
     for received, stored in together:
         if not stored.done():  # who asked may have gone
             stored.set_result(received.key in new)
+
+
+def _refuse(together: Sequence[tuple[Received, asyncio.Future[bool]]], error: Exception) -> None:
+    for _, stored in together:
+        if not stored.done():
+            stored.set_exception(error)

@@ -50,14 +50,26 @@ def readable(body: bytes, secrets: Sequence[str]) -> str | None:
 
 def masked(value: object, secrets: Sequence[str]) -> str:
     """The same of what was read already."""
-    # The longest first: a secret inside another must not leave the rest of that one behind.
-    hidden = re.compile("|".join(map(re.escape, sorted(filter(None, secrets), key=len, reverse=True))) or r"(?!)")
     try:
-        text = json.dumps(_clean(value, hidden), ensure_ascii=False, indent=1)
+        text = json.dumps(_clean(value, _any_of(secrets)), ensure_ascii=False, indent=1)
     except RecursionError:
         return HIDDEN
     shown = "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
     return shown if len(shown) <= LONGEST_TEXT else f"{shown[:LONGEST_TEXT]}…"
+
+
+def masked_fields(values: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
+    """The same field by field."""
+    hidden = _any_of(secrets)
+    return {
+        _text(name, hidden): HIDDEN if _private(name) and value else _text(value, hidden)
+        for name, value in values.items()
+    }
+
+
+def _any_of(secrets: Sequence[str]) -> re.Pattern[str]:
+    # The longest first: a secret inside another must not leave the rest of that one behind.
+    return re.compile("|".join(map(re.escape, sorted(filter(None, secrets), key=len, reverse=True))) or r"(?!)")
 
 
 def _clean(value: object, hidden: re.Pattern[str]) -> object:

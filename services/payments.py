@@ -76,8 +76,8 @@ class Payments:
                     continue
             await self._credit(tx, list(paid.values()))
             paid.clear()
-            if isinstance(news, Payment):
-                untouched.pop(news.order_id, None)
+            if isinstance(news, Payment) and news.order_id is None:
+                untouched.clear()  # found by a reference it may be any of them
             await self.apply(tx, news, actor=actor)
         await self._credit(tx, list(paid.values()))
 

@@ -28,7 +28,7 @@ from services.staff import Right
 from services.wording import refuse
 
 PAGE = 5
-DESK_PAGE = 8
+"""Of the longest signals no more fit a message."""
 # Of what one message has room for; a text shows no more than 256 characters of a value.
 EVENT, PICK, NOTE = (3, 120), (1, 120), (1, 250)
 LOWEST, HIGHEST = Decimal("1.01"), Decimal(1000)
@@ -254,7 +254,7 @@ class Signals:
     async def for_desk(self, *, before: int | None = None, after: int | None = None) -> Listed:
         """A page for admins: those that wait for their result, then the others, each newest first."""
         async with self.database.transaction() as tx:
-            page = await signals.for_desk(tx, before=before, after=after, limit=DESK_PAGE)
+            page = await signals.for_desk(tx, before=before, after=after, limit=PAGE)
             return Listed(page, await signals.record(tx))
 
     async def one(self, signal_id: int) -> tuple[Signal, int, int]:

@@ -359,6 +359,8 @@ class LetMessageGo(CallbackData, prefix="dq"):
 class OpenStaff(CallbackData, prefix="ds"):
     """An owner looks who has a role."""
 
+    page: Annotated[int, Field(ge=0, le=9999)] = 0
+
 
 class NameMember(CallbackData, prefix="dt"):
     """An owner wants to give somebody a role: who, is typed."""

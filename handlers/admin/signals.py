@@ -234,8 +234,7 @@ def _list(t: Translate, listed: Listed) -> InlineKeyboardMarkup:
     if listed.page.older is not None:
         turns.append(button(t("button-older"), OpenSignals(before=listed.page.older)))
     return rows(
-        numbers[:4],
-        numbers[4:],
+        numbers,
         turns,
         [button(t("button-new-signal"), NewSignal()), to_desk(t)],
     )

@@ -4,7 +4,7 @@ from aiogram import Bot, F, Router
 from aiogram.enums import ButtonStyle
 from aiogram.filters import StateFilter
 from aiogram.fsm.context import FSMContext
-from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message, MessageOriginUser, User
+from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, MessageOriginUser, User
 
 from db.models import Member, Role
 from handlers import filters
@@ -19,6 +19,7 @@ from services.signals import Signals
 from services.staff import rights
 
 _LABEL = 24
+_PAGE = 10
 """Characters of a name that fit on a button."""
 
 
@@ -35,10 +36,15 @@ def create_router() -> Router:
     return router
 
 
-async def everybody(query: CallbackQuery, screen: Screen, desk: Desk, t: Translate) -> None:
+async def everybody(query: CallbackQuery, callback_data: OpenStaff, screen: Screen, desk: Desk, t: Translate) -> None:
     members = await desk.members()
-    lines = [t("admin-member-line", **_who(one)) for one in members] or [t("admin-staff-none")]
-    await screen.show("\n".join([t("admin-staff"), "", *lines]), _everybody(t, members))
+    shown = members[callback_data.page * _PAGE : (callback_data.page + 1) * _PAGE]
+    lines = [t("admin-member-line", **_who(one)) for one in shown] or [t("admin-staff-none")]
+    turn = []
+    if len(members) > _PAGE:  # the last leads back to the first
+        last = (callback_data.page + 1) * _PAGE >= len(members)
+        turn = [button(t("button-next-page"), OpenStaff(page=0 if last else callback_data.page + 1))]
+    await screen.show("\n".join([t("admin-staff"), "", *lines]), _everybody(t, shown, turn))
 
 
 def _who(one: Member) -> dict[str, Value]:
@@ -169,7 +175,7 @@ async def revoke(
 # ---- the buttons
 
 
-def _everybody(t: Translate, members: list[Member]) -> InlineKeyboardMarkup:
+def _everybody(t: Translate, members: list[Member], turn: list[InlineKeyboardButton]) -> InlineKeyboardMarkup:
     opened = [
         [
             button(
@@ -180,7 +186,7 @@ def _everybody(t: Translate, members: list[Member]) -> InlineKeyboardMarkup:
         for one in members
         if not one.in_settings
     ]
-    return rows(*opened, [button(t("button-add-member"), NameMember())], [to_desk(t)])
+    return rows(*opened, turn, [button(t("button-add-member"), NameMember())], [to_desk(t)])
 
 
 def _member(t: Translate, one: Member) -> InlineKeyboardMarkup:

@@ -122,6 +122,11 @@ class Programme:
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Their names and event words, in small letters, to ours; beside those everybody uses."""
 
+    @property
+    def secrets(self) -> list[str]:
+        """Values that nobody is shown."""
+        return [*self.tokens, *([] if self.secret is None else [self.secret])]
+
     def verify(self, delivery: Delivery) -> Verified:
         """Raises DoorClosed, DeliveryForbidden, DeliveryForged, DeliveryMalformed."""
         if not self.tokens:

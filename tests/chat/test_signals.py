@@ -302,3 +302,22 @@ async def test_the_doctor_says_whether_the_bot_sees_the_channels_members(
         }
         await examine(load(settings, None))
         assert f"{words} {channel}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+async def test_the_longest_signals_fit_a_page(town: Sandbox, database_url: str, language: str) -> None:
+    """What is typed may be as long as the form takes it; the admin who can do everything reads it as well."""
+    admin = await follower(town, 900, "Босс", language_code=language)
+    await statement(
+        database_url,
+        "INSERT INTO signal (request_key, event, pick, odds, starts_at, note, published_by)"
+        " SELECT n, repeat('Щ', 120), repeat('<', 120), 1000, now() + interval '1 d', repeat('&', 250), 900"
+        " FROM generate_series(1, 20) n",
+    )
+    page = await opens(admin)
+    assert page.text.count("Щ" * 120) == 5
+    await admin.says("/signal")
+    await admin.sees("Новый сигнал" if language == "ru" else "A new signal")
+    await admin.presses("Отмена" if language == "ru" else "Cancel")
+    desk = await admin.sees("Ждут результата" if language == "ru" else "Waiting for a result")
+    assert desk.text.count("Щ" * 120) == 5

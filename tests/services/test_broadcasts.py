@@ -245,6 +245,20 @@ async def test_a_pause_holds_what_waits_and_lets_arrive_what_is_on_its_way(shop:
     assert await audited(shop) == ["started", "paused", "resumed", "ended"]
 
 
+async def test_the_days_of_a_pause_are_no_days_of_trying(shop: Shop) -> None:
+    await crowd(shop, 1)
+    number = (await begin(shop)).broadcast.id
+    await fed(shop)
+    for _ in range(2):
+        message = await bulk(shop)
+        assert message is not None
+        await shop.outbox.put_off(message, "TelegramRetryAfter", timedelta(0))
+        await shop.broadcasts.pause(ADMIN, number)
+        await change(shop, "UPDATE outbox SET tried_at = tried_at - interval '2 d'")
+        await shop.broadcasts.resume(ADMIN, number)
+    assert len(await delivered(shop)) == 1
+
+
 async def test_a_paused_one_does_not_hold_up_another(shop: Shop) -> None:
     await crowd(shop, 3)
     number = (await begin(shop)).broadcast.id

@@ -16,6 +16,7 @@ from db import proof
 from db.models import CasinoEvent, Player
 from services.casinos import Casinos
 from services.errors import CasinoAccountKnown, CasinoAccountTaken, NotAllowed, NotFound, RulesNotAccepted
+from services.masking import HIDDEN
 from services.providers import Delivery
 from services.providers.casino import Programme
 from tests.shop import ADMIN, PROGRAMMES, Shop
@@ -193,6 +194,31 @@ async def test_two_halves_of_one_deposit_are_joined_in_any_order(shop: Shop, ord
     assert sorted(event.words) == ["deposit", "ftd", "rd"]
     assert await told(shop, anna) == ["casino-deposit"]
     assert await events(shop, odd=True) == []
+
+
+@pytest.mark.parametrize("order", range(6))
+async def test_a_registration_reported_with_and_without_its_account_is_one(shop: Shop, order: int) -> None:
+    """A tracker knows only the click, the casino itself also the account."""
+    anna = await shop.player()
+    link = await click(shop, anna)
+    told_by: list[dict[str, object]] = [
+        {"status": "lead", "subid": link},
+        registration("77", link),
+        {"event": "reg", "player_id": "77", "sub1": link, "country": "kz", "user_id": "{user_id}"},
+    ]
+    for number in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))[order]:
+        await reports(shop, told_by[number])
+    (event,) = await events(shop)
+    assert (event.player_id, event.casino_id) == (anna.id, "77")
+    assert await told(shop, anna) == ["casino-registered"]
+    ben = await shop.player(1002)
+    await reports(shop, registration("78", link), registration("77", await click(shop, ben)))
+    assert sorted(event.casino_id or "" for event in await events(shop)) == ["77", "78"]
+    assert sorted(event.problem or "" for event in await events(shop, odd=True)) == [
+        "bound-elsewhere",
+        "second-account",
+    ]
+    assert await told(shop, ben) == []
 
 
 # ---- counting once
@@ -391,6 +417,15 @@ async def test_admins_hear_of_odd_events_at_most_once_an_hour_and_look_at_them_o
 
 
 # ---- what the player hears
+
+
+async def test_an_admin_sees_what_came_without_what_is_nobodys_business(shop: Shop) -> None:
+    secret = {"sign": "deadbeef", "email": "anna@example.com", "note": f"see {TOKEN}"}
+    await reports(shop, deposit("77", "5", "t1", **secret))
+    (event,) = await events(shop)
+    shown = {"event": "deposit", "user_id": "77", "amount": "5", "transaction_id": "t1"}
+    masked = {"sign": HIDDEN, "email": HIDDEN, "note": f"see {HIDDEN}"}
+    assert (await shop.casinos.case(event.id)).said == {**shown, **masked}
 
 
 async def test_a_win_is_told_once_in_five_minutes_however_many_come_at_once(shop: Shop) -> None:

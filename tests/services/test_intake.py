@@ -1,12 +1,15 @@
 """Deliveries that arrive at the same time are stored together, and each has its own answer."""
 
 import asyncio
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from ipaddress import ip_address
 
 import asyncpg
+import pytest
 
 from db.inbox import Received
+from services.errors import TemporarilyUnavailable
 from services.intake import AT_ONCE, Intake
 from tests.shop import Shop
 
@@ -48,6 +51,42 @@ async def test_one_that_cannot_be_stored_keeps_no_other_out(shop: Shop) -> None:
     assert answers[0] is True
     assert isinstance(answers[1], asyncpg.PostgresError)
     assert answers[2] is True
+
+
+async def test_a_repeated_one_that_somebody_works_on_keeps_no_other_out(shop: Shop) -> None:
+    async with AsyncExitStack() as connections:
+        for _ in range(4):  # all that the pool has so far
+            tx = await connections.enter_async_context(shop.database.connection())
+            await tx.execute("SET lock_timeout = '100ms'")
+    intake = Intake()
+    await intake.store(shop.database, DELIVERY)
+    async with shop.database.transaction() as tx:
+        await tx.execute("SELECT FROM webhook_inbox FOR UPDATE")
+        repeated, *others = await asyncio.gather(
+            intake.store(shop.database, DELIVERY),
+            *(intake.store(shop.database, replace(DELIVERY, event_id=f"evt_{number}")) for number in range(2, 6)),
+            return_exceptions=True,
+        )
+    assert isinstance(repeated, TemporarilyUnavailable)
+    assert others == [True] * 4
+
+
+async def test_while_the_database_is_away_nobody_waits_for_those_before(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.database._ACQUIRE_SECONDS", 0.1)
+    intake = Intake()
+    async with AsyncExitStack() as connections:
+        with suppress(TemporarilyUnavailable):
+            while True:  # there is none left
+                await connections.enter_async_context(shop.database.connection())
+        deliveries = [replace(DELIVERY, event_id=f"evt_{number}") for number in range(3 * AT_ONCE)]
+        asked = [asyncio.create_task(intake.store(shop.database, one)) for one in deliveries]
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0)
+        assert all(isinstance(one.exception(), TemporarilyUnavailable) for one in asked if one.done())
+        assert all(one.done() for one in asked)
+    assert await intake.store(shop.database, DELIVERY)
 
 
 async def test_who_stops_waiting_is_stored_all_the_same(shop: Shop) -> None:

@@ -193,6 +193,22 @@ async def test_a_reversal_is_exact_and_happens_once_and_takes_totals_back(databa
         await post(database, "rev:3", "reversal", {AVAILABLE: 100, STRIPE: -100}, reversal.journal_id)
 
 
+async def test_twins_of_a_reversal_are_one_and_another_one_comes_too_late(database: Database) -> None:
+    await open_player(database)
+    for number in range(10):
+        first = await deposit(database, 100, f"deposit:{number}")
+        back = {AVAILABLE: -100, STRIPE: 100}
+        twins = await asyncio.gather(
+            *(post(database, f"rev:{number}", "reversal", back, first.journal_id) for _ in range(6)),
+            post(database, f"other:{number}", "reversal", back, first.journal_id),
+            return_exceptions=True,
+        )
+        done = {twin.journal_id for twin in twins if isinstance(twin, Posting)}
+        assert len(done) == 1
+        assert all(isinstance(twin, Posting | NotReversible) for twin in twins)
+    assert (await wallet(database))["available_minor"] == 0
+
+
 async def test_totals_are_kept_by_kind_and_read_in_major_units(database: Database) -> None:
     await open_player(database)
     bets = "player:1:bets:USD"

@@ -640,8 +640,8 @@ async def test_players_turn_pages_and_admins_see_what_waits_first(shop: Shop) ->
     first = (await shop.signals.for_desk()).page
     waiting = [ids[5], ids[1]]
     others = [one for one in ids[::-1] if one not in waiting]
-    assert [signal.id for signal in first.items] == [*waiting, *others[:6]]
+    assert [signal.id for signal in first.items] == [*waiting, *others[:3]]
     second = (await shop.signals.for_desk(before=first.older)).page
-    assert [signal.id for signal in second.items] == others[6:]
+    assert [signal.id for signal in second.items] == others[3:8]
     again = (await shop.signals.for_desk(after=second.newer)).page
-    assert [signal.id for signal in again.items] == [*waiting, *others[:6]]
+    assert [signal.id for signal in again.items] == [*waiting, *others[:3]]

@@ -67,6 +67,7 @@ def test_the_longest_button_of_every_kind_fits_into_64_bytes() -> None:
         "language": Language.RU,
         "before": LARGEST,
         "after": LARGEST,
+        "page": 9999,
         "provider": max(ProviderName, key=len),
         "currency": "USDT",
         "minor": LARGEST,

@@ -11,7 +11,7 @@ from fluent.runtime import FluentResource
 from fluent.syntax import ast
 from fluent.syntax.visitor import Visitor
 
-from db.models import Language
+from db.models import BroadcastState, Language, SignalResult
 from db.money import Money
 from handlers.errors import text_id
 from handlers.texts import Texts, Translate, Value, signed
@@ -239,6 +239,11 @@ def test_money_times_and_counts_are_shown_as_people_read_them() -> None:
     assert "22 расхождения" in t("admin-verify-failed", count=22)
     assert "1000 расхождений" in t("admin-verify-failed", count=1000)
     assert "2 findings" in TEXTS.translator(Language.EN)("admin-verify-failed", count=2)
+
+
+@pytest.mark.parametrize("status", [*SignalResult, BroadcastState.STOPPED, BroadcastState.DONE, "held", "succeeded"])
+def test_what_is_decided_already_is_told_in_words_of_the_language(status: str) -> None:
+    assert not re.search("[a-z]", TEXTS.translator(Language.RU)("already-decided", status=str(status)))
 
 
 def test_a_language_that_we_do_not_speak_becomes_the_default() -> None:

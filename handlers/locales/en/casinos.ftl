@@ -42,7 +42,7 @@ casino-event = { $at } · { $kind ->
 }
 
 casino-registered =
-    Welcome! { $title } has told us that you registered, and your account is linked with the bot.
+    Welcome! { $title } has told us that you registered.
 
     I will write here about your deposits, withdrawals and wins at { $title }.
 casino-deposit =

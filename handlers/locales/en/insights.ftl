@@ -163,5 +163,5 @@ admin-forged =
 
     Above the limit they are refused, and nothing was taken in. What to do: if it is your provider, check keys, secret and TRUSTED_PROXIES; if not, close the address at the firewall. { $more ->
         [1] There are many such addresses: of the others only the log tells in this hour.
-       *[0] This address is told of again in an hour at the earliest.
+       *[0] One address is told of once an hour at most.
     }

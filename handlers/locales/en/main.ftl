@@ -56,6 +56,12 @@ status = { $status ->
     [replayed] put back to work
     [sent] sent
     [open] open
+    [won] won
+    [lost] lost
+    [void] void
+    [stopped] stopped
+    [held] paused
+    [succeeded] done
    *[other] { $status }
 }
 language-ru = Русский

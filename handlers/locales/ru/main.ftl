@@ -56,6 +56,12 @@ status = { $status ->
     [replayed] возвращено в работу
     [sent] отправлено
     [open] открыто
+    [won] сыграл
+    [lost] не сыграл
+    [void] возврат
+    [stopped] остановлено
+    [held] на паузе
+    [succeeded] выполнено
    *[other] { $status }
 }
 language-ru = Русский
