@@ -1,6 +1,6 @@
 # make run: the bot. make test: every check. make chaos: kill -9 wherever the bot waits, which takes many minutes.
 # Needs Python 3.11 or newer, and nothing else installed.
-.PHONY: run test chaos check setup lock audit clean
+.PHONY: run test chaos model check setup lock audit clean
 .DEFAULT_GOAL := run
 MAKEFLAGS += --no-print-directory
 VENV := .venv
@@ -25,6 +25,11 @@ test: $(CAN_TEST)
 # `make test` kills at some awaits of each flow, this at all of them.
 chaos: $(CAN_TEST)
 	@CHAOS=all $(PY) -m pytest tests/chaos
+
+# The books as a model, at length, against PostgreSQL; then with rules broken on purpose, to see that it notices.
+model: $(CAN_TEST)
+	@MODEL=long $(PY) -m pytest tests/model -n 2
+	@$(PY) -m tests.model.mutants
 
 check: $(CAN_TEST)
 	@$(PY) -m ruff format --check --quiet .
