@@ -22,7 +22,8 @@ from db.embedded import Embedded
 POSTGRESQL_15 = Path("/usr/lib/postgresql/15/bin")
 _SERVERS = ["embedded"] + (["postgresql15"] if (POSTGRESQL_15 / "postgres").exists() else [])
 _TEMPLATE = "looseline_template"
-_MANY = 2
+_BOTH = ("test_ledger", "test_database", "test_deposits", "test_intake")
+"""What rests on the server's own behaviour most."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -33,27 +34,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test of many cases runs on both servers, but each of its cases only on one of them, in turn."""
-    cases: dict[str, list[str]] = {}
-    turns: dict[pytest.Item, tuple[str, int, str]] = {}
+    """Each case of a test of services runs on one of the servers, in turn; a few tests, and with SERVERS=both all of
+    them, on each."""
+    if len(_SERVERS) < 2 or "TEST_DATABASE_URL" in os.environ or os.environ.get("SERVERS") == "both":
+        return
+    turns: dict[str, int] = {}
+    spared = set()
     for item in items:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "postgres" in item.callspec.params:
-            test, server = item.nodeid.partition("[")[0], str(item.callspec.params["postgres"])
-            case = item.callspec.id.replace(server, "", 1)
-            known = cases.setdefault(test, [])
-            if case not in known:
-                known.append(case)
-            turns[item] = test, known.index(case), server
-    spared = {
-        item
-        for item, (test, nth, server) in turns.items()
-        if len(cases[test]) >= _MANY
-        and len(_SERVERS) > 1
-        and server != _SERVERS[nth.bit_count() % 2]  # 0110 1001: no choice stays with one server
-    }
-    if spared and "TEST_DATABASE_URL" not in os.environ:
-        config.hook.pytest_deselected(items=list(spared))
-        items[:] = [item for item in items if item not in spared]
+            server = str(item.callspec.params["postgres"])
+            nth = turns.setdefault(item.nodeid.replace(server, ""), len(turns))
+            alone = item.callspec.id == server and item.path.stem in _BOTH
+            if not alone and server != _SERVERS[nth.bit_count() % 2]:  # 0110 1001: no choice stays with one server
+                spared.add(item)
+    config.hook.pytest_deselected(items=list(spared))
+    items[:] = [item for item in items if item not in spared]
 
 
 @pytest.fixture(scope="session")

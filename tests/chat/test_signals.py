@@ -37,7 +37,7 @@ async def registers(town: Sandbox, person: Person) -> str:
     assert url is not None
     account = town.casino.register(parse_qs(urlsplit(url).query)["sub1"][0])
     await town.casino.registered(account)
-    await person.wait_for(lambda message: message.has(re.compile("связан с|is linked")), old=True)
+    await person.wait_for(lambda message: message.has(re.compile("о вашей регистрации|you registered")), old=True)
     return account
 
 

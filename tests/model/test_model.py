@@ -19,7 +19,7 @@ _ALWAYS = settings(
 )
 _UNSHRUNK = settings(_ALWAYS, phases=[Phase.generate], print_blob=False)
 FORMS = {
-    "short": settings(_ALWAYS, max_examples=8, stateful_step_count=30),
+    "short": settings(_ALWAYS, max_examples=6, stateful_step_count=30),
     "long": settings(_ALWAYS, max_examples=300, stateful_step_count=60, derandomize=False),
     # Only whether something is wrong, and not how little it takes: for the mutants.
     "glance": settings(_UNSHRUNK, max_examples=8, stateful_step_count=30),
