@@ -22,7 +22,7 @@ from db.embedded import Embedded
 POSTGRESQL_15 = Path("/usr/lib/postgresql/15/bin")
 _SERVERS = ["embedded"] + (["postgresql15"] if (POSTGRESQL_15 / "postgres").exists() else [])
 _TEMPLATE = "looseline_template"
-_BOTH = ("test_ledger", "test_database", "test_deposits", "test_intake")
+_BOTH = ("test_ledger", "test_database")
 """What rests on the server's own behaviour most."""
 
 
