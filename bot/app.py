@@ -43,6 +43,7 @@ from services.cards import Cards
 from services.casinos import Casinos
 from services.deposits import Deposits
 from services.desk import Desk
+from services.errors import TemporarilyUnavailable
 from services.health import Health
 from services.inbox import CASINO, Inbox
 from services.insights import Insights
@@ -282,9 +283,12 @@ async def introduce(bot: Bot, dispatcher: Dispatcher, texts: Texts, *, polling: 
         for language in (None, *Language)
     ]
     staff: Staff = dispatcher["staff"]
-    for admin, (role, language) in (await staff.languages()).items():
-        listed = commands(texts.translator(language), rights(role), casinos=casinos)
-        methods.append(SetMyCommands(commands=listed, scope=BotCommandScopeChat(chat_id=admin)))
+    try:
+        for admin, (role, language) in (await staff.languages()).items():
+            listed = commands(texts.translator(language), rights(role), casinos=casinos)
+            methods.append(SetMyCommands(commands=listed, scope=BotCommandScopeChat(chat_id=admin)))
+    except TemporarilyUnavailable:  # updates are received all the same; /start lists the commands too
+        logger.warning("the staff's menus could not be made: the records cannot be reached")
     if polling:
         methods.append(DeleteWebhook())
     for method in methods:

@@ -1,4 +1,4 @@
-"""The ledger's own functions, and its refusals in our words. Everything that moves money goes through `post`."""
+"""The ledger's own functions, and its refusals in our words. What moves money goes through `post` or `transfer`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -218,6 +218,8 @@ class Inbox:
     async def _act_on_payments(self, tx: Tx, batch: int, events: list[Event]) -> None:
         """Fills `events` with what it takes, so that it is known also when this fails."""
         events.extend(await inbox.next_events(tx, list(self.providers), batch))
+        if not events:
+            return
         read = [(event, self.providers[ProviderName(event.source)].read(event.body)) for event in events]
         locked, ordered = await self._in_order(tx, read)
         told = [(news, f"webhook:{event.source}") for event, news in ordered if news is not None and news.ours]
@@ -227,6 +229,8 @@ class Inbox:
     async def _act_on_postbacks(self, tx: Tx, batch: int, events: list[Event]) -> None:
         await self.casinos.take_turn(tx)
         events.extend(await inbox.next_events(tx, [f"{CASINO}{name}" for name in self.casinos.programmes], batch))
+        if not events:
+            return
         for event in events:
             programme = self.casinos.programmes[event.source.removeprefix(CASINO)]
             await self.casinos.apply(tx, programme.read(event.body), delivery_id=event.id)

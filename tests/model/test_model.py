@@ -27,8 +27,7 @@ FORMS = {
 }
 
 
-# What twins come to depends on the moment, so they are for a longer look than every run's.
-@pytest.mark.parametrize("machine", [Once, Twins] if "MODEL" in os.environ else [Once])
+@pytest.mark.parametrize("machine", [Once, Twins])
 def test_the_books_are_the_models(
     machine: type[Machine], postgres: str, template: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -272,7 +272,9 @@ class Town:
         """What of a payment its provider would still refund."""
         stripe, yookassa = self.shop.world.stripe, self.shop.world.yookassa
         if provider == "yookassa":
-            return yookassa._left(yookassa.payments[ref])
+            payment = yookassa.payments[ref]
+            # What was paid in another currency, against the shop's rules, is not refunded through the API.
+            return yookassa._left(payment) if payment["amount"]["currency"] == "RUB" else 0
         charge = stripe.charges[stripe.intents[ref]["latest_charge"]]
         kept = any(
             one["charge"] == charge["id"] and not one["is_charge_refundable"] for one in stripe.disputes.values()
