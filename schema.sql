@@ -76,12 +76,11 @@ CREATE FUNCTION major(minor bigint, exponent smallint) RETURNS numeric LANGUAGE 
   RETURN minor * (ARRAY[1, 0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001, 0.0000001, 0.00000001])[exponent + 1];
 
 -- A player's wallet, one for each currency: the only row that a movement in it locks. It repeats what the lines say, so that
--- its types can refuse to spend what is not there. The columns from balance on are for reading: major units, never written.
-CREATE TABLE users_balance (
+-- its types can refuse to spend what is not there.
+CREATE TABLE wallet (
   id bigint NOT NULL UNIQUE,                          -- player and currency in one number, see ledger_account
   user_id bigint NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
-  currency text COLLATE "C" NOT NULL,
-  unit numeric NOT NULL,
+  currency text COLLATE "C" NOT NULL REFERENCES currency (code),
   seq bigint NOT NULL DEFAULT 0,                      -- movements so far, counted without a gap
   available_minor   available_minor   NOT NULL DEFAULT 0,
   bets_minor        bets_minor        NOT NULL DEFAULT 0,
@@ -91,20 +90,19 @@ CREATE TABLE users_balance (
   bet_minor         total_minor       NOT NULL DEFAULT 0,  -- stakes that were not given back
   won_minor         total_minor       NOT NULL DEFAULT 0,  -- payouts, the stake in them
   lost_minor        total_minor       NOT NULL DEFAULT 0,
-  balance             numeric GENERATED ALWAYS AS (available_minor * unit) STORED,   -- what can be spent now
-  locked_in_bets      numeric GENERATED ALWAYS AS (bets_minor * unit) STORED,
-  pending_withdrawals numeric GENERATED ALWAYS AS (withdrawals_minor * unit) STORED,
-  total_deposited     numeric GENERATED ALWAYS AS (deposited_minor * unit) STORED,
-  total_withdrawn     numeric GENERATED ALWAYS AS (withdrawn_minor * unit) STORED,
-  total_bet           numeric GENERATED ALWAYS AS (bet_minor * unit) STORED,
-  total_won           numeric GENERATED ALWAYS AS (won_minor * unit) STORED,
-  total_lost          numeric GENERATED ALWAYS AS (lost_minor * unit) STORED,
   last_transaction timestamptz,
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (user_id, currency),
-  FOREIGN KEY (currency, unit) REFERENCES currency (code, unit)
+  PRIMARY KEY (user_id, currency)
 ) WITH (fillfactor = 70);                             -- room for a row's next version beside the old one
+
+-- The same as people read it, in major units. Not columns of the wallet: each movement would have to work them all out anew.
+CREATE VIEW users_balance AS
+  SELECT w.user_id, w.currency, w.available_minor * y.unit AS balance,   -- what can be spent now
+         w.bets_minor * y.unit AS locked_in_bets, w.withdrawals_minor * y.unit AS pending_withdrawals,
+         w.deposited_minor * y.unit AS total_deposited, w.withdrawn_minor * y.unit AS total_withdrawn, w.bet_minor * y.unit AS total_bet,
+         w.won_minor * y.unit AS total_won, w.lost_minor * y.unit AS total_lost, w.last_transaction, w.created_at, w.updated_at
+    FROM wallet w JOIN currency y ON y.code = w.currency;
 
 -- The chart of accounts. The first three places are a player's, in every wallet; the others are ours, once in each currency.
 CREATE TABLE ledger_chart (
@@ -213,13 +211,13 @@ CREATE TRIGGER ledger_journal_rows  BEFORE UPDATE OR DELETE ON ledger_journal  F
 CREATE TRIGGER ledger_entry_rows    BEFORE UPDATE OR DELETE ON ledger_entry    FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER ledger_seal_rows     BEFORE UPDATE OR DELETE ON ledger_seal     FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER ledger_unsealed_rows BEFORE UPDATE           ON ledger_unsealed FOR EACH ROW EXECUTE FUNCTION append_only();
-CREATE TRIGGER users_balance_rows   BEFORE DELETE           ON users_balance   FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER wallet_rows          BEFORE DELETE           ON wallet          FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER ledger_account_truncate  BEFORE TRUNCATE ON ledger_account  FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER ledger_journal_truncate  BEFORE TRUNCATE ON ledger_journal  FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER ledger_entry_truncate    BEFORE TRUNCATE ON ledger_entry    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER ledger_seal_truncate     BEFORE TRUNCATE ON ledger_seal     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER ledger_unsealed_truncate BEFORE TRUNCATE ON ledger_unsealed FOR EACH STATEMENT EXECUTE FUNCTION append_only();
-CREATE TRIGGER users_balance_truncate   BEFORE TRUNCATE ON users_balance   FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER wallet_truncate          BEFORE TRUNCATE ON wallet          FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 -- Opens a currency, and whatever accounts of the chart it has not got yet. For the owner; harmless when repeated.
 CREATE FUNCTION currency_open(p_code text, p_number smallint, p_exponent smallint) RETURNS void
@@ -245,8 +243,7 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'currency % is not open', p_currency USING ERRCODE = 'LB006';
   END IF;
-  INSERT INTO users_balance (id, user_id, currency, unit)
-    VALUES (p_user * 100 + v_currency.number, p_user, p_currency, v_currency.unit) ON CONFLICT DO NOTHING;
+  INSERT INTO wallet (id, user_id, currency) VALUES (p_user * 100 + v_currency.number, p_user, p_currency) ON CONFLICT DO NOTHING;
   IF FOUND THEN
     INSERT INTO ledger_account (id, code, kind, user_id, currency, opened_at)
       SELECT p_user * 10000 + v_currency.number * 100 + number, format('player:%s:%s:%s', p_user, name, p_currency), name, p_user, p_currency, now()
@@ -330,7 +327,7 @@ BEGIN
       d_available   := coalesce(p_amounts[array_position(p_accounts, v_wallet * 100 + 1)], 0);
       d_bets        := coalesce(p_amounts[array_position(p_accounts, v_wallet * 100 + 2)], 0);
       d_withdrawals := coalesce(p_amounts[array_position(p_accounts, v_wallet * 100 + 3)], 0);
-      UPDATE users_balance w SET
+      UPDATE wallet w SET
           seq = seq + 1,
           available_minor   = available_minor   + d_available,
           bets_minor        = bets_minor        + d_bets,
@@ -422,7 +419,7 @@ CREATE FUNCTION ledger_verify() RETURNS TABLE (rule text, detail text)
   ), account AS (                                     -- which accounts there must be
     SELECT w.user_id * 10000 + y.number * 100 + c.number AS id, format('player:%s:%s:%s', w.user_id, c.name, w.currency) AS code,
            c.name AS kind, w.user_id, w.currency, w.created_at AS opened_at
-      FROM users_balance w JOIN currency y ON y.code = w.currency JOIN ledger_chart c ON c.number <= 3
+      FROM wallet w JOIN currency y ON y.code = w.currency JOIN ledger_chart c ON c.number <= 3
     UNION ALL
     SELECT y.number * 100 + c.number, c.name || ':' || y.code, split_part(c.name, ':', 1), NULL, y.code, NULL
       FROM currency y JOIN ledger_chart c ON c.number > 3
@@ -434,7 +431,7 @@ CREATE FUNCTION ledger_verify() RETURNS TABLE (rule text, detail text)
     FROM line l GROUP BY l.journal_id, l.currency HAVING sum(l.amount_minor) <> 0 OR count(*) < 2
   UNION ALL
   SELECT v.rule, format('wallet %s (player %s, %s): %s is %s, should be %s', coalesce(w.id, m.wallet), w.user_id, w.currency, v.name, v.found, v.due)
-    FROM users_balance w FULL JOIN moved m ON m.wallet = w.id LEFT JOIN currency y ON y.code = w.currency CROSS JOIN LATERAL (VALUES
+    FROM wallet w FULL JOIN moved m ON m.wallet = w.id LEFT JOIN currency y ON y.code = w.currency CROSS JOIN LATERAL (VALUES
       ('I3 a bucket is the sum of its lines', 'available_minor', w.available_minor::numeric, coalesce(m.available, 0)),
       ('I3 a bucket is the sum of its lines', 'bets_minor', w.bets_minor, coalesce(m.bets, 0)),
       ('I3 a bucket is the sum of its lines', 'withdrawals_minor', w.withdrawals_minor, coalesce(m.withdrawals, 0)),
@@ -446,7 +443,6 @@ CREATE FUNCTION ledger_verify() RETURNS TABLE (rule text, detail text)
       ('I11 a total is the sum of its kinds', 'won_minor', w.won_minor, coalesce(m.won, 0)),
       ('I11 a total is the sum of its kinds', 'lost_minor', w.lost_minor, coalesce(m.lost, 0)),
       ('a wallet is a player''s in a currency', 'id', w.id, w.user_id * 100 + y.number),
-      ('a wallet is a player''s in a currency', 'unit', w.unit, y.unit),
       ('a wallet knows its last movement', 'last_transaction', extract(epoch FROM w.last_transaction), extract(epoch FROM m.last_transaction)),
       ('a wallet knows its last movement', 'updated_at', extract(epoch FROM w.updated_at), extract(epoch FROM greatest(w.created_at, m.last_transaction)))
     ) AS v (rule, name, found, due) WHERE v.found IS DISTINCT FROM v.due
@@ -501,16 +497,6 @@ CREATE VIEW balance_transactions AS
                coalesce(sum(e.amount_minor) FILTER (WHERE ledger_place(e.account_id) > 1), 0)::bigint AS locked
           FROM ledger_entry e WHERE e.journal_id = j.id AND e.wallet_seq IS NOT NULL GROUP BY 1) w
       JOIN currency y ON y.number = w.currency;
-
-REVOKE ALL ON FUNCTION currency_open, wallet_open, ledger_post, ledger_digest, ledger_link, ledger_seal, ledger_head, ledger_verify,
-  ledger_entry_whole, append_only FROM PUBLIC;
-DO $$ BEGIN
-  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'lb_app') THEN
-    GRANT SELECT ON currency, users_balance, ledger_chart, ledger_account, ledger_journal, ledger_entry, ledger_unsealed, ledger_seal,
-      ledger_booked, balance_transactions TO lb_app;
-    GRANT EXECUTE ON FUNCTION wallet_open, ledger_post, ledger_seal, ledger_head, ledger_verify TO lb_app;
-  END IF;
-END $$;
 
 -- ==== methods: what a player pays with, and where a player is paid
 
@@ -622,7 +608,9 @@ CREATE TABLE wallet_operations (
   CHECK ((operation_type = 'deposit') = (expires_at IS NOT NULL)),
   CHECK ((operation_type = 'withdrawal') = (withdrawal_method_id IS NOT NULL)),
   CHECK (operation_type = 'deposit' OR (payment_method_id IS NULL AND NOT save_method)),
-  CHECK (status <> 'completed' OR (received_minor IS NOT NULL AND payment_ref IS NOT NULL)));
+  CHECK ((status = 'completed') = (received_minor IS NOT NULL)),
+  CHECK (operation_type = 'deposit' OR received_minor = amount_minor),
+  CHECK (status <> 'completed' OR payment_ref IS NOT NULL));
 CREATE UNIQUE INDEX wallet_operations_payment ON wallet_operations (provider, payment_ref) WHERE payment_ref IS NOT NULL;
 CREATE INDEX wallet_operations_user ON wallet_operations (user_id, operation_id DESC);
 CREATE INDEX wallet_operations_due ON wallet_operations (provider, next_check_at) WHERE next_check_at IS NOT NULL;
@@ -659,7 +647,7 @@ INSERT INTO operation_transition (operation_type, old, new)
 
 CREATE FUNCTION operation_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF NEW.status <> OLD.status AND NOT EXISTS (SELECT FROM operation_transition t
+  IF NEW.status <> OLD.status AND NOT EXISTS (SELECT FROM public.operation_transition t   -- and not somebody's own in pg_temp
       WHERE t.operation_type = OLD.operation_type AND t.old = OLD.status AND t.new = NEW.status) THEN
     RAISE EXCEPTION '% %: % to % is not allowed', OLD.operation_type, OLD.operation_id, OLD.status, NEW.status USING ERRCODE = 'LB010';
   END IF;
@@ -861,12 +849,12 @@ $$;
 -- may have begun earlier), so the place is halved down to with an hour to spare and then walked back to.
 CREATE FUNCTION wallet_seq_before(p_wallet bigint, p_moment timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 DECLARE
-  v_wallet users_balance;
+  v_wallet wallet;
   v_low bigint := 0;
   v_high bigint;
   v_middle bigint;
 BEGIN
-  SELECT * INTO v_wallet FROM users_balance WHERE id = p_wallet;
+  SELECT * INTO v_wallet FROM wallet WHERE id = p_wallet;
   IF v_wallet.seq IS NULL OR v_wallet.seq = 0 THEN
     RETURN 0;
   ELSIF v_wallet.last_transaction < p_moment THEN
@@ -913,7 +901,7 @@ $$;
 -- What a wallet's movements add up to from the first on, noted at every thousandth: so a long range costs no more than a short one.
 -- A job writes them, and nothing but the speed of statistics depends on it.
 CREATE TABLE wallet_checkpoint (
-  wallet bigint NOT NULL REFERENCES users_balance (id),
+  wallet bigint NOT NULL REFERENCES wallet (id),
   seq bigint NOT NULL CHECK (seq > 0 AND seq % 1000 = 0),
   deposited bigint NOT NULL,
   returned bigint NOT NULL,
@@ -958,7 +946,7 @@ DECLARE
 BEGIN
   FOR v_due IN
       SELECT w.id, w.seq, coalesce((SELECT max(c.seq) FROM wallet_checkpoint c WHERE c.wallet = w.id), 0) AS noted
-        FROM users_balance w WHERE w.seq >= 1000 LOOP
+        FROM wallet w WHERE w.seq >= 1000 LOOP
     FOR v_seq IN v_due.noted / 1000 + 1 .. v_due.seq / 1000 LOOP
       EXIT WHEN v_made >= p_limit;
       INSERT INTO wallet_checkpoint SELECT * FROM wallet_sums(v_due.id, v_seq * 1000) ON CONFLICT DO NOTHING;
@@ -967,7 +955,6 @@ BEGIN
   END LOOP;
   RETURN v_made;
 END $$;
-REVOKE ALL ON FUNCTION wallet_checkpoints FROM PUBLIC;
 
 -- What a range of a wallet's movements comes to. The seven that begin with opening, moved by the next six, give closing.
 CREATE FUNCTION wallet_summary(p_wallet bigint, p_first bigint, p_last bigint)
@@ -1323,23 +1310,34 @@ BEGIN
     SELECT 'I10 completed deposit has its journal', format('operation %s', o.operation_id)
       FROM wallet_operations o
       LEFT JOIN LATERAL (
-        SELECT sum(e.amount_minor) AS amount
+        SELECT sum(e.amount_minor) AS amount, bool_or(j.kind = 'deposit') AS as_asked
           FROM ledger_journal j JOIN ledger_entry e ON e.journal_id = j.id JOIN ledger_account a ON a.id = e.account_id
           WHERE (j.idempotency_key, j.kind::text) IN (
               ('deposit:' || o.provider || ':' || o.payment_ref, 'deposit'),
               ('suspense:' || o.provider || ':' || o.payment_ref || ':credit', 'suspense_released'))
             AND j.entity_type = 'operation' AND j.entity_id = o.operation_id AND j.user_id = o.user_id
             AND a.kind = 'available' AND a.currency = o.currency AND a.user_id = o.user_id) e ON true
-      WHERE o.operation_type = 'deposit' AND o.status = 'completed' AND e.amount IS DISTINCT FROM o.received_minor;
+      WHERE o.operation_type = 'deposit' AND o.status = 'completed'
+        AND (e.amount IS DISTINCT FROM o.received_minor OR (e.as_asked AND o.received_minor <> o.amount_minor));
   RETURN QUERY  -- and no other deposit has one
     SELECT 'I10 deposit journal has its completed operation', format('journal %s', j.id)
       FROM ledger_journal j
       LEFT JOIN wallet_operations o ON j.entity_type = 'operation' AND o.operation_id = j.entity_id
         AND j.idempotency_key = 'deposit:' || o.provider || ':' || o.payment_ref AND o.status = 'completed'
       WHERE j.kind = 'deposit' AND o.operation_id IS NULL;
+  RETURN QUERY  -- an operation is what the audit log, which a trigger writes, said of it last: whose, how much, where, how it stands
+    SELECT 'operation is what the audit log says', format('operation %s', coalesce(o.operation_id, l.entity_id))
+      FROM wallet_operations o
+      FULL JOIN (SELECT DISTINCT ON (l.entity_id) l.* FROM audit_log l
+          WHERE l.entity_type = 'operation' AND l.action IN ('deposit', 'withdrawal') ORDER BY l.entity_id, l.log_id DESC) l
+        ON l.entity_id = o.operation_id
+      LEFT JOIN currency y ON y.code = o.currency AND y.exponent = o.exponent
+      WHERE y.code IS NULL OR (o.operation_type, o.status::text, o.user_id, o.amount_minor, o.currency, o.provider)
+          IS DISTINCT FROM (l.action, l.status, l.user_id, l.amount_minor, l.currency, l.details ->> 'provider')
+        OR (o.status IN ('completed', 'review') AND o.payment_ref IS DISTINCT FROM l.details ->> 'payment');
   RETURN QUERY  -- what is held is what is on its way
     SELECT 'I9 money held for withdrawals is that of open withdrawals', format('player %s, %s', w.user_id, w.currency)
-      FROM users_balance w
+      FROM wallet w
       LEFT JOIN LATERAL (SELECT coalesce(sum(o.amount_minor), 0) AS amount FROM wallet_operations o
         WHERE o.user_id = w.user_id AND o.currency = w.currency AND o.operation_type = 'withdrawal'
           AND o.status IN ('review', 'approved', 'sending', 'unknown')) o ON true
@@ -1361,6 +1359,11 @@ BEGIN
       FROM wallet_operations o LEFT JOIN withdrawal_methods m ON m.method_id = o.withdrawal_method_id
       WHERE o.operation_type = 'withdrawal' AND (m.user_id IS DISTINCT FROM o.user_id OR m.verification_status <> 'verified'
         OR (o.status NOT IN ('review', 'cancelled') AND NOT EXISTS (SELECT FROM approval a WHERE a.operation_id = o.operation_id)));
+  RETURN QUERY  -- who agreed left a line of it
+    SELECT 'approval is in the audit log', format('operation %s, admin %s', a.operation_id, a.admin_id)
+      FROM approval a
+      WHERE NOT EXISTS (SELECT FROM audit_log l WHERE l.entity_type = 'operation' AND l.entity_id = a.operation_id
+        AND l.actor = 'admin:' || a.admin_id AND (l.action, l.status) IN (('withdrawal', 'approved'), ('withdrawal-agreed', 'review')));
   RETURN QUERY
     SELECT 'withdrawal journal has its operation', format('journal %s', j.id)
       FROM ledger_journal j
@@ -1368,49 +1371,89 @@ BEGIN
         AND j.idempotency_key IN ('withdrawal:' || o.operation_id || ':hold', 'withdrawal:' || o.operation_id || ':end')
       WHERE j.kind IN ('withdrawal_hold', 'withdrawal_paid', 'withdrawal_release') AND o.operation_id IS NULL;
   RETURN QUERY  -- a correction that counts was agreed to, and the other way round
-    SELECT 'adjustment has its journal', coalesce(format('adjustment %s', a.id), format('journal %s', j.id))
+    SELECT 'adjustment has its journal', coalesce('adjustment ' || a.id, format('journal %s, %s', j.id, j.idempotency_key))
       FROM (SELECT * FROM adjustment WHERE status = 'posted') a
-      FULL JOIN (SELECT j.id, j.idempotency_key, j.user_id, e.amount FROM ledger_journal j
-          CROSS JOIN LATERAL (SELECT sum(e.amount_minor) AS amount FROM ledger_entry e
-            WHERE e.journal_id = j.id AND ledger_place(e.account_id) = 1) e
+      FULL JOIN (SELECT j.*, e.amount, e.currency FROM ledger_journal j
+          CROSS JOIN LATERAL (SELECT sum(e.amount_minor) AS amount, min(c.currency) AS currency FROM ledger_entry e
+              JOIN ledger_account c ON c.id = e.account_id AND c.kind = 'available'
+            WHERE e.journal_id = j.id) e
           WHERE j.kind = 'adjustment' AND j.entity_type = 'adjustment') j
         ON j.idempotency_key = 'adjustment:' || a.id AND j.user_id = a.user_id
-      WHERE a.id IS NULL OR j.id IS NULL OR j.amount IS DISTINCT FROM a.amount_minor;
+      WHERE (j.amount, j.currency, j.actor::text, j.description)
+        IS DISTINCT FROM (a.amount_minor, a.currency, 'admin:' || a.decided_by, a.reason);
   RETURN QUERY  -- what players owe us is what the ledger says they owe
     SELECT 'receivables are what players owe', coalesce(d.currency, l.currency)
       FROM (SELECT r.currency, sum(r.owed_minor) AS amount FROM returned_payment r GROUP BY 1) d
       FULL JOIN (SELECT a.currency, -sum(e.amount_minor) AS amount FROM ledger_entry e JOIN ledger_account a ON a.id = e.account_id
           WHERE a.kind = 'receivable' GROUP BY 1) l ON l.currency = d.currency
       WHERE coalesce(d.amount, 0) <> coalesce(l.amount, 0);
-  RETURN QUERY  -- a refund or dispute is booked if and only if it says so
+  RETURN QUERY  -- a refund or dispute is booked if and only if it says so, and split as it says
     SELECT 'returned payment has its journals', format('returned payment %s', r.id)
-      FROM returned_payment r JOIN ledger_account a ON a.code = 'provider:' || r.provider || ':' || r.currency
+      FROM returned_payment r
       LEFT JOIN ledger_journal b ON b.idempotency_key = r.kind || ':' || r.provider || ':' || r.provider_ref
-      LEFT JOIN ledger_entry taken ON taken.journal_id = b.id AND taken.account_id = a.id
       LEFT JOIN ledger_journal u ON u.idempotency_key = r.kind || ':' || r.provider || ':' || r.provider_ref || ':undo'
-      LEFT JOIN ledger_entry given ON given.journal_id = u.id AND given.account_id = a.id
+      CROSS JOIN LATERAL (
+        SELECT coalesce(sum(e.amount_minor) FILTER (WHERE j.id = b.id AND c.code = 'provider:' || r.provider || ':' || r.currency), 0) AS whole,
+            coalesce(sum(e.amount_minor) FILTER (WHERE j.id = u.id AND c.code = 'provider:' || r.provider || ':' || r.currency), 0) AS undone,
+            coalesce(-sum(e.amount_minor) FILTER (WHERE c.kind = 'available' AND c.user_id = r.user_id), 0) AS taken,
+            coalesce(-sum(e.amount_minor) FILTER (WHERE c.kind = 'receivable'), 0) AS owed,
+            coalesce(-sum(e.amount_minor) FILTER (WHERE c.kind = 'adjustment'), 0) AS forgiven,
+            coalesce(-sum(e.amount_minor) FILTER (WHERE c.kind = 'suspense'), 0) AS suspended
+          FROM ledger_journal j JOIN ledger_entry e ON e.journal_id = j.id JOIN ledger_account c ON c.id = e.account_id
+          WHERE j.id IN (b.id, u.id) OR (j.idempotency_key >= 'debt:' || r.id || ':' AND j.idempotency_key < 'debt:' || r.id || ';')) l
       WHERE CASE r.state WHEN 'booked' THEN b.id IS NULL OR u.id IS NOT NULL WHEN 'noted' THEN b.id IS NOT NULL
         ELSE (b.id IS NULL) <> (u.id IS NULL) END
-        OR (b.id IS NOT NULL AND taken.amount_minor IS DISTINCT FROM r.amount_minor)
-        OR (u.id IS NOT NULL AND given.amount_minor IS DISTINCT FROM -r.amount_minor);
+        OR l.whole <> CASE WHEN b.id IS NULL THEN 0 ELSE r.amount_minor END
+        OR l.undone <> CASE WHEN u.id IS NULL THEN 0 ELSE -r.amount_minor END
+        OR (r.taken_minor, r.owed_minor, r.forgiven_minor, r.suspended_minor) IS DISTINCT FROM (l.taken, l.owed, l.forgiven, l.suspended)
+        OR (b.id IS NOT NULL AND r.payment_ref IS DISTINCT FROM b.metadata ->> CASE r.provider WHEN 'stripe' THEN 'payment_intent' ELSE 'payment' END)
+        OR (b.entity_type = 'operation' AND b.entity_id IS DISTINCT FROM r.operation_id);
+  RETURN QUERY  -- and takes from, or is owed by, who had that payment's money then, if anybody
+    SELECT 'returned payment is its payer''s', format('returned payment %s', r.id)
+      FROM returned_payment r JOIN ledger_journal b ON b.idempotency_key = r.kind || ':' || r.provider || ':' || r.provider_ref
+      CROSS JOIN LATERAL (
+        SELECT array_agg(j.user_id) AS holders FROM ledger_journal j
+          WHERE j.id < b.id AND j.user_id IS NOT NULL AND (j.idempotency_key = 'deposit:' || r.provider || ':' || r.payment_ref
+            OR (j.idempotency_key >= 'suspense:' || r.provider || ':' || r.payment_ref || ':credit'   -- and :2, :3, …
+              AND j.idempotency_key < 'suspense:' || r.provider || ':' || r.payment_ref || ':credit;'))) h
+      WHERE r.taken_minor + r.owed_minor + r.forgiven_minor > 0
+        AND (r.user_id = ANY (h.holders) OR (r.user_id IS NULL AND h.holders IS NULL)) IS NOT TRUE;
+  RETURN QUERY
+    SELECT 'return journal has its returned payment', format('journal %s, %s', j.id, j.idempotency_key)
+      FROM ledger_journal j
+      LEFT JOIN returned_payment r ON r.kind || ':' || r.provider || ':' || r.provider_ref = regexp_replace(j.idempotency_key, ':undo$', '')
+      LEFT JOIN returned_payment d ON 'debt:' || d.id = substring(j.idempotency_key FROM '^debt:[0-9]+')
+      WHERE j.kind IN ('refund', 'chargeback') AND r.id IS NULL AND d.id IS NULL;
   RETURN QUERY  -- nobody is credited in silence
     SELECT 'I12 credited player has a message', format('operation %s', o.operation_id)
       FROM wallet_operations o
       WHERE o.operation_type = 'deposit' AND o.status = 'completed'
-        AND NOT EXISTS (SELECT FROM outbox x WHERE x.dedupe_key = 'deposit-credited:' || o.operation_id);
+        AND NOT EXISTS (SELECT FROM outbox x JOIN users u ON u.telegram_id = x.chat_id
+          WHERE x.dedupe_key = 'deposit-credited:' || o.operation_id AND u.id = o.user_id);
   RETURN QUERY
     SELECT 'I12 ended withdrawal has a message', format('operation %s', o.operation_id)
       FROM wallet_operations o
       WHERE o.operation_type = 'withdrawal' AND o.status IN ('completed', 'failed', 'cancelled')
-        AND NOT EXISTS (SELECT FROM outbox x WHERE x.dedupe_key = 'withdrawal-' || o.status || ':' || o.operation_id);
+        AND NOT EXISTS (SELECT FROM outbox x JOIN users u ON u.telegram_id = x.chat_id
+          WHERE x.dedupe_key = 'withdrawal-' || o.status || ':' || o.operation_id AND u.id = o.user_id);
   RETURN QUERY
     SELECT 'I12 corrected player has a message', format('adjustment %s', a.id)
       FROM adjustment a
-      WHERE a.status = 'posted' AND NOT EXISTS (SELECT FROM outbox x WHERE x.dedupe_key = 'adjustment-posted:' || a.id);
-  RETURN QUERY  -- money in suspense waits for somebody
-    SELECT 'suspense has an item to settle', format('journal %s', j.id)
-      FROM ledger_journal j LEFT JOIN recon_item r ON r.journal_id = j.id
-      WHERE j.kind = 'suspense' AND r.id IS NULL;
+      WHERE a.status = 'posted' AND NOT EXISTS (SELECT FROM outbox x JOIN users u ON u.telegram_id = x.chat_id
+        WHERE x.dedupe_key = 'adjustment-posted:' || a.id AND u.id = a.user_id);
+  RETURN QUERY  -- money in suspense waits for somebody, as the payment that it is
+    SELECT 'suspense has an item to settle', format('journal %s', coalesce(j.id, r.journal_id))
+      FROM (SELECT j.id, j.idempotency_key, e.amount_minor, a.currency
+          FROM ledger_journal j JOIN ledger_entry e ON e.journal_id = j.id JOIN ledger_account a ON a.id = e.account_id AND a.kind = 'suspense'
+          WHERE j.kind = 'suspense') j
+        FULL JOIN (SELECT * FROM recon_item WHERE journal_id IS NOT NULL) r ON r.journal_id = j.id
+      WHERE (j.idempotency_key, j.amount_minor, j.currency)
+        IS DISTINCT FROM ('deposit:' || r.provider || ':' || r.provider_ref, r.provider_minor, r.currency);
+  RETURN QUERY
+    SELECT 'deposit in review has an item to settle', format('operation %s', o.operation_id)
+      FROM wallet_operations o
+      WHERE o.operation_type = 'deposit' AND o.status = 'review' AND NOT EXISTS (SELECT FROM recon_item i
+        WHERE i.operation_id = o.operation_id AND i.provider = o.provider AND i.provider_ref = o.payment_ref);
   RETURN QUERY  -- and is not forgotten: as long as some of it is there, its item is open or it was asked to be sent back
     SELECT 'money in suspense waits for a decision', format('item %s', i.id)
       FROM recon_item i JOIN ledger_journal j ON j.id = i.journal_id AND j.kind = 'suspense'
@@ -1424,7 +1467,7 @@ BEGIN
         AND NOT EXISTS (SELECT FROM returned_payment r WHERE r.provider = i.provider AND r.payment_ref = i.provider_ref
           AND r.state = 'noted' AND r.provider_state = 'requested');
   RETURN QUERY  -- a statement is what the ledger says of its movements
-    SELECT 'statement is what the ledger says', format('statement %s', s.statement_id)
+    SELECT 'statement is what the ledger says', format('statement %s (player %s, %s)', s.statement_id, s.user_id, s.currency)
       FROM monthly_statements s JOIN currency y ON y.code = s.currency
       CROSS JOIN LATERAL (
         SELECT count(DISTINCT e.wallet_seq) AS movements, coalesce(sum(e.amount_minor) FILTER (WHERE p.place = 1), 0) AS moved,
@@ -1433,14 +1476,21 @@ BEGIN
             coalesce(sum( e.amount_minor) FILTER (WHERE p.place = 2 AND k.kind IN ('bet_placed', 'bet_cancelled')), 0) AS bets,
             coalesce(sum(-e.amount_minor) FILTER (WHERE p.place = 2 AND k.kind IN ('bet_won', 'bet_lost')), 0) AS turnover,
             coalesce(sum( e.amount_minor) FILTER (WHERE p.place = 1 AND k.kind = 'bet_won'), 0) AS wins,
-            coalesce(sum(-e.amount_minor) FILTER (WHERE p.place = 2 AND k.kind = 'bet_lost'), 0) AS losses
+            coalesce(sum(-e.amount_minor) FILTER (WHERE p.place = 2 AND k.kind = 'bet_lost'), 0) AS losses,
+            coalesce(sum(k.sign) FILTER (WHERE p.place = 2 AND k.kind = 'bet_won'), 0) AS won_count,
+            coalesce(sum(k.sign) FILTER (WHERE p.place = 2 AND k.kind = 'bet_lost'), 0) AS lost_count,
+            coalesce(sum(k.sign) FILTER (WHERE p.place = 2 AND k.kind = 'bet_cancelled'), 0) AS void_count,
+            max(j.created_at) AS last_booked
           FROM unnest(ARRAY[1, 2, 3]) AS p (place)
             JOIN ledger_entry e ON e.account_id = (s.user_id * 100 + y.number) * 100 + p.place AND e.wallet_seq BETWEEN s.first_seq AND s.last_seq
             JOIN ledger_journal j ON j.id = e.journal_id LEFT JOIN ledger_journal r ON r.id = j.reverses_id
-            CROSS JOIN LATERAL (SELECT coalesce(r.kind, j.kind) AS kind) k) l
+            CROSS JOIN LATERAL (SELECT coalesce(r.kind, j.kind) AS kind, CASE WHEN r.id IS NULL THEN 1 ELSE -1 END AS sign) k) l
       WHERE (s.last_seq - s.first_seq + 1, s.closing_minor - s.opening_minor, s.deposits_minor, s.withdrawals_minor, s.bets_minor,
-             s.turnover_minor, s.wins_minor, s.losses_minor)
-          IS DISTINCT FROM (l.movements, l.moved, l.deposits, l.withdrawals, l.bets, l.turnover, l.wins, l.losses);
+             s.turnover_minor, s.wins_minor, s.losses_minor, s.won_count, s.lost_count, s.void_count, s.unit)
+          IS DISTINCT FROM (l.movements, l.moved, l.deposits, l.withdrawals, l.bets, l.turnover, l.wins, l.losses, l.won_count, l.lost_count,
+             l.void_count, y.unit)
+        OR l.last_booked NOT BETWEEN make_timestamptz(s.year, s.month, 1, 0, 0, 0, 'UTC') - interval '1 day'   -- whatever the time zone
+          AND make_timestamptz(s.year, s.month, 1, 0, 0, 0, 'UTC') + interval '1 month 1 day';
   RETURN QUERY  -- a wallet's noted sums are what the ledger says, each from the one before it
     SELECT 'checkpoint is what the ledger says', format('wallet %s, movement %s', c.wallet, c.seq)
       FROM wallet_checkpoint c LEFT JOIN wallet_checkpoint b ON b.wallet = c.wallet AND b.seq = c.seq - 1000
@@ -1450,7 +1500,7 @@ BEGIN
           c.lost - coalesce(b.lost, 0), c.bets_won - coalesce(b.bets_won, 0), c.bets_lost - coalesce(b.bets_lost, 0), c.bets_void - coalesce(b.bets_void, 0))
         IS DISTINCT FROM (m.deposited, m.returned, m.held, m.staked, m.won, m.other, m.withdrawn, m.turnover, m.lost, m.bets_won, m.bets_lost, m.bets_void);
   RETURN QUERY  -- and goes on where the one before it ended
-    SELECT 'statement follows the one before it', format('statement %s', s.statement_id)
+    SELECT 'statement follows the one before it', format('statement %s (player %s, %s)', s.statement_id, s.user_id, s.currency)
       FROM (SELECT m.*, lag(m.last_seq, 1, 0::bigint) OVER w AS last_before, lag(m.closing_minor, 1, 0::bigint) OVER w AS closing_before
           FROM monthly_statements m WINDOW w AS (PARTITION BY m.user_id, m.currency ORDER BY m.year, m.month)) s
       WHERE s.first_seq <> s.last_before + 1 OR s.opening_minor <> s.closing_before;
@@ -1473,19 +1523,50 @@ BEGIN
       FROM ledger_journal j WHERE j.idempotency_key LIKE '%casino%' OR j.entity_type LIKE 'casino%';
 END $$;
 
--- ==== rights: the program logs in as lb_app, which can move money only through ledger_post
+-- ==== rights: the program logs in as lb_app, which can move money only through ledger_post. docs/security.md has them as a table.
 
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;           -- as it is by default, but not where the server was upgraded
+REVOKE ALL ON FUNCTION major, csv_text, ledger_player, ledger_currency, ledger_wallet, ledger_place, currency_open, wallet_open,
+  ledger_post, ledger_digest, ledger_link, ledger_head, ledger_seal, ledger_verify, ledger_entry_whole, append_only,
+  withdrawal_method_guard, operation_guard, operation_begins, operation_audit, signal_guard, wallet_lines, wallet_booked, wallet_available,
+  wallet_seq_before, wallet_moved, wallet_sums, wallet_checkpoints, wallet_summary, business_verify FROM PUBLIC;
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'lb_app') THEN
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO lb_app;
-    GRANT INSERT, UPDATE ON users, payment_methods, withdrawal_methods, wallet_operations, adjustment, returned_payment,
-      provider_transaction, recon_run, recon_item, webhook_inbox, outbox, job, casino_account, casino_event, told_lately, channel_member, signal,
-      broadcast TO lb_app;
-    GRANT INSERT ON audit_log, approval, monthly_statements, report, activity, casino_click TO lb_app;
-    GRANT UPDATE ON house, operation_tallied TO lb_app;
-    GRANT INSERT, UPDATE ON operation_tally TO lb_app;
-    GRANT INSERT, UPDATE ON alert TO lb_app;
-    GRANT INSERT, UPDATE, DELETE ON fsm_state, staff TO lb_app;
-    GRANT EXECUTE ON FUNCTION business_verify, wallet_checkpoints TO lb_app;
+    GRANT INSERT ON users, activity, staff, payment_methods, withdrawal_methods, wallet_operations, adjustment, approval, audit_log,
+      returned_payment, provider_transaction, recon_run, recon_item, monthly_statements, report, webhook_inbox, casino_click,
+      casino_account, casino_event, told_lately, channel_member, signal, broadcast, outbox, job, alert, operation_tally, fsm_state TO lb_app;
+    -- What a row is stays as it was made: whose it is, how much, when. Only what happens to it changes.
+    GRANT UPDATE (username, name, language, start_link, accepted_at, bot_blocked_at, stripe_customer_id, frozen_at, frozen_reason,
+      news_off_at, signals_off_at, seen_on, updated_at) ON users TO lb_app;
+    GRANT UPDATE (role, granted_by, granted_at) ON staff TO lb_app;
+    GRANT UPDATE (closed_at, closed_by, watched_since, watched_at) ON house TO lb_app;
+    GRANT UPDATE (card_brand, card_last4, card_exp_month, card_exp_year, is_default, is_active, forget_at, last_used) ON payment_methods TO lb_app;
+    GRANT UPDATE (is_default, is_active, verification_status, verified_at, decided_by, note) ON withdrawal_methods TO lb_app;
+    GRANT UPDATE (status, received_minor, provider_ref, payment_ref, pay_url, reason, note, reminded_at, message_id, actor, checks,
+      checked_at, next_check_at, completed_at) ON wallet_operations TO lb_app;
+    GRANT UPDATE (status, decided_by, decided_at) ON adjustment TO lb_app;
+    GRANT UPDATE (provider_ref, operation_id, user_id, amount_minor, state, provider_state, taken_minor, owed_minor, forgiven_minor,
+      suspended_minor, requested_by, next_check_at, occurred_at, updated_at) ON returned_payment TO lb_app;
+    GRANT UPDATE (payment_ref, state, currency, amount_minor, occurred_at, seen_at) ON provider_transaction TO lb_app;
+    GRANT UPDATE (seen, mended, differences, error, finished_at) ON recon_run TO lb_app;
+    GRANT UPDATE (provider_minor, ledger_minor, state, decision, note, resolved_by, resolved_at) ON recon_item TO lb_app;
+    GRANT UPDATE (body, state, deliveries, attempts, replays, lease, run_at, last_error, done_at) ON webhook_inbox TO lb_app;
+    GRANT UPDATE (words, first, casino_id, click_id, user_id, linked_at, seen_at) ON casino_event TO lb_app;
+    GRANT UPDATE (told_at) ON told_lately TO lb_app;
+    GRANT UPDATE (member, checked_at) ON channel_member TO lb_app;
+    GRANT UPDATE (withdrawn_at, withdrawn_by, result, result_at, result_by) ON signal TO lb_app;
+    GRANT UPDATE (state, walked_to, message_id, shown, shown_at, ended_at) ON broadcast TO lb_app;
+    GRANT UPDATE (chat_id, state, let_go_at, attempts, replays, lease, run_at, expires_at, last_error, telegram_message_id, tried_at,
+      done_at) ON outbox TO lb_app;
+    GRANT UPDATE (state, attempts, run_at, last_error, found, done_at) ON job TO lb_app;
+    GRANT UPDATE (closed_at) ON alert TO lb_app;
+    GRANT UPDATE (operations, minor) ON operation_tally TO lb_app;
+    GRANT UPDATE (through) ON operation_tallied TO lb_app;
+    GRANT UPDATE (state, data, updated_at) ON fsm_state TO lb_app;
+    GRANT DELETE ON fsm_state, staff TO lb_app;
+    GRANT EXECUTE ON FUNCTION wallet_open, ledger_post, ledger_seal, ledger_head, ledger_verify, business_verify, wallet_checkpoints, major,
+      csv_text, ledger_player, ledger_currency, ledger_wallet, ledger_place, wallet_lines, wallet_booked, wallet_available, wallet_seq_before,
+      wallet_moved, wallet_sums, wallet_summary TO lb_app;
   END IF;
 END $$;

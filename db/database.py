@@ -23,7 +23,7 @@ from db.money import CURRENCIES
 logger = logging.getLogger(__name__)
 
 SCHEMA = Path(__file__).resolve().parent.parent / "schema.sql"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APP_ROLE = "lb_app"
 """The login of the program. It may read the ledger and call its functions, and nothing else there."""
 
@@ -35,6 +35,8 @@ _OLDEST_SERVER = 150000
 _SETUP_LOCK = 0x4C4F4F53  # any number, the same in every version of the program
 _TRIES = 5
 _CACHED = 200  # prepared statements of a connection
+_MEETINGS = 20
+"""Tries to find out what a pooler does with them."""
 _ACQUIRE_SECONDS = 5
 _CONNECT_SECONDS = 4
 _ANSWER_SECONDS = 6  # for a server that vanished; a living one keeps to statement_timeout
@@ -99,7 +101,7 @@ class Database:
                 dsn,
                 user=user,
                 password=password,
-                min_size=4,
+                min_size=1,  # more are opened when they are wanted
                 max_size=16,
                 init=_speak_json,
                 reset=_keep,
@@ -246,23 +248,31 @@ async def _connect(
 async def _keeps_statements(dsn: str, user: str | None, password: str | None) -> bool:
     """Whether a statement prepared once can be used again. A pooler may lead each transaction to another session;
     PgBouncer follows with the statements from 1.21 on, when max_prepared_statements is above 0.
+
+    Behind a pooler, which answers for a server process that is none, it is believed only when seen: the statement is
+    asked for while somebody else has the session that it was prepared in. While others use the pooler too, that takes
+    some tries.
     """
+    session = "SELECT pg_backend_pid()"
     one = await _connect(dsn, user, password, cached=1)
     try:
         other = await _connect(dsn, user, password, cached=1)
         try:
-            await one.fetchval("SELECT 1")
-            async with other.transaction():
-                await other.fetchval("SELECT 2")  # in the session that was used last, if sessions are shared
-                await one.fetchval("SELECT 1", timeout=2)
-            return True
+            async with one.transaction():
+                home = await one.fetchval(session)
+            for _ in range(_MEETINGS):
+                async with other.transaction():
+                    if home == one.get_server_pid() or await other.fetchval(session) == home:
+                        await one.fetchval(session, timeout=2)
+                        return True
         except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError, TimeoutError):
-            logger.warning("the pooler in front of the database loses prepared statements: working without them")
-            return False
+            pass
         finally:
             await other.close(timeout=_CONNECT_SECONDS)
     finally:
         await one.close(timeout=_CONNECT_SECONDS)
+    logger.warning("the pooler in front of the database loses prepared statements: working without them")
+    return False
 
 
 async def _speak_json(connection: Tx) -> None:
@@ -308,7 +318,10 @@ async def _prepare(dsn: str, schema: Path) -> bool:
                 if attempt == _TRIES - 1:
                     raise
                 await asyncio.sleep(random.uniform(0.05, 0.2))
-        if await _can_log_in(dsn, reads="schema_version"):
+        # The login was given its rights only if it was there when the schema was applied.
+        if (known or await _can_log_in(dsn)) and await owner.fetchval(
+            "SELECT has_table_privilege($1, 'public.schema_version', 'SELECT')", APP_ROLE
+        ):
             return True
         async with owner.transaction():
             await _limit(owner, await owner.fetchval("SELECT current_user"))
@@ -340,6 +353,7 @@ async def _set_up(owner: Tx, dsn: str, schema: str, *, make_role: bool) -> None:
         await owner.execute("SELECT currency_open($1, $2, $3)", currency.code, currency.number, currency.exponent)
     if role:
         await _limit(owner, APP_ROLE)
+        await _forbid_temporary(owner)
 
 
 async def _make_role(owner: Tx, dsn: str) -> None:
@@ -421,18 +435,28 @@ async def _limit(owner: Tx, role: str) -> None:
         logger.warning("the owner of the database may not set the limits of the login", extra={"role": role})
 
 
-async def _can_log_in(dsn: str, *, reads: str | None = None) -> bool:
-    """Whether the program's own role can log in, and was given its rights when the schema was applied."""
+async def _forbid_temporary(owner: Tx) -> None:
+    """The program makes no temporary tables: one would be found before ours by whoever names a table without its
+    schema. A right in the whole database is in no dump, so it is looked at in each start."""
+    statement = await owner.fetchval(
+        "SELECT format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, %I', current_database(), $1::text)"
+        " WHERE has_database_privilege($1, current_database(), 'TEMPORARY')",
+        APP_ROLE,
+    )
+    if statement:
+        await owner.execute(statement)
+
+
+async def _can_log_in(dsn: str) -> bool:
+    """Whether the program's own role can log in."""
     try:
         connection = await _connect(dsn, *_app_login(dsn))
     except asyncpg.PostgresError as error:
         if isinstance(error, asyncpg.CannotConnectNowError | asyncpg.TooManyConnectionsError):
             raise
         return False  # no such role, another password, no line for it at the server or at the pooler
-    try:
-        return reads is None or bool(await connection.fetchval("SELECT has_table_privilege($1, 'SELECT')", reads))
-    finally:
-        await connection.close(timeout=_CONNECT_SECONDS)
+    await connection.close(timeout=_CONNECT_SECONDS)
+    return True
 
 
 def _app_login(dsn: str) -> tuple[str, str | None]:

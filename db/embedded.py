@@ -140,7 +140,8 @@ class Embedded:
                     logger.exception("embedded database does not start")
 
     def _hold(self) -> None:
-        self._data_dir.mkdir(parents=True, exist_ok=True)
+        # For nobody else; root's server has another account, which has to pass.
+        self._data_dir.mkdir(mode=0o700 if os.geteuid() else 0o711, parents=True, exist_ok=True)
         lock = os.open(self._data_dir / "lock", os.O_RDONLY | os.O_CREAT, 0o644)
         try:
             # The kernel frees it with the process, however that ends; programs it starts do not inherit it.
@@ -242,7 +243,7 @@ class Embedded:
         if self._log.exists() and self._log.stat().st_size > _LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
         settings = _SETTINGS if self._durable else _SETTINGS | _FORGETFUL
-        with self._log.open("ab") as log:
+        with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
             begins = log.tell()
             self._server = subprocess.Popen(  # noqa: S603  our own program and arguments
                 [

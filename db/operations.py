@@ -194,7 +194,7 @@ async def complete(tx: Tx, paid: Sequence[Paid]) -> dict[int, Money]:
               actor = p.actor, reason = NULL, next_check_at = NULL
           FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[]) AS p (id, ref, at, actor)
           WHERE o.operation_id = p.id
-          RETURNING o.operation_id, o.currency, (SELECT w.available_minor FROM users_balance w
+          RETURNING o.operation_id, o.currency, (SELECT w.available_minor FROM wallet w
             WHERE w.user_id = o.user_id AND w.currency = o.currency) AS available
         """,
         [one.operation.id for one in paid],

@@ -100,7 +100,7 @@ async def lock_player(tx: Tx, player_id: int, currency: str) -> Debtor:
     )
     # A statement of its own: it sees what was committed while the lock was waited for.
     available = await tx.fetchval(
-        "SELECT available_minor FROM users_balance WHERE user_id = $1 AND currency = $2", player_id, currency
+        "SELECT available_minor FROM wallet WHERE user_id = $1 AND currency = $2", player_id, currency
     )
     return Debtor(
         row["id"], row["telegram_id"], Language(row["language"]), row["frozen"], Money(available or 0, currency)

@@ -17,7 +17,7 @@ _READ = """
     SELECT s.statement_id, s.user_id, s.currency, s.year, s.month, s.first_seq, s.last_seq, s.generated_at,
         y.movements, s.opening_minor AS opening, y.deposited, y.returned, y.held, y.staked, y.won, y.other,
         s.closing_minor AS closing, y.withdrawn, y.turnover, y.lost, y.bets_won, y.bets_lost, y.bets_void
-      FROM monthly_statements s JOIN users_balance w ON w.user_id = s.user_id AND w.currency = s.currency
+      FROM monthly_statements s JOIN wallet w ON w.user_id = s.user_id AND w.currency = s.currency
         CROSS JOIN LATERAL wallet_summary(w.id, s.first_seq, s.last_seq) y
 """
 
@@ -59,9 +59,9 @@ async def make(tx: Tx, years: Sequence[int], months: Sequence[int], ends: Sequen
               SELECT w.id, w.user_id, w.currency, w.unit, m.year, m.month, e.last,
                   lag(e.last, 1, w.covered) OVER (PARTITION BY w.id ORDER BY m.ends) + 1 AS first
                 FROM (
-                  SELECT b.id, b.user_id, b.currency, b.unit, b.seq, coalesce(s.last_seq, 0) AS covered,
+                  SELECT b.id, b.user_id, b.currency, y.unit, b.seq, coalesce(s.last_seq, 0) AS covered,
                       coalesce(s.year * 12 + s.month, 0) AS stated
-                    FROM users_balance b
+                    FROM wallet b JOIN currency y ON y.code = b.currency
                       LEFT JOIN LATERAL (SELECT last_seq, year, month FROM monthly_statements
                         WHERE user_id = b.user_id AND currency = b.currency
                         ORDER BY year DESC, month DESC LIMIT 1) s ON true

@@ -70,7 +70,7 @@ def wallet_number(player_id: int, currency: str) -> int:
 async def balances(tx: Tx, player_id: int) -> list[Wallet]:
     rows = await tx.fetch(
         "SELECT currency, available_minor, bets_minor, withdrawals_minor, deposited_minor, withdrawn_minor, bet_minor,"
-        " won_minor, lost_minor FROM users_balance WHERE user_id = $1 ORDER BY created_at, currency",
+        " won_minor, lost_minor FROM wallet WHERE user_id = $1 ORDER BY created_at, currency",
         player_id,
     )
     return [Wallet(row["currency"], *(Money(minor, row["currency"]) for minor in list(row)[1:])) for row in rows]
@@ -394,7 +394,7 @@ async def spans(tx: Tx, player_id: int, since: datetime | None, until: datetime 
         """
         SELECT currency, CASE WHEN $2::timestamptz IS NULL THEN 0 ELSE wallet_seq_before(id, $2) END + 1 AS first,
             CASE WHEN $3::timestamptz IS NULL THEN seq ELSE wallet_seq_before(id, $3) END AS last
-          FROM users_balance WHERE user_id = $1 AND seq > 0 ORDER BY created_at, currency
+          FROM wallet WHERE user_id = $1 AND seq > 0 ORDER BY created_at, currency
         """,
         player_id,
         since,

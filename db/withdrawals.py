@@ -98,7 +98,7 @@ async def lock(tx: Tx, operation_id: int) -> Withdrawal | None:
 
 async def available(tx: Tx, player_id: int, currency: str) -> Money:
     minor = await tx.fetchval(
-        "SELECT available_minor FROM users_balance WHERE user_id = $1 AND currency = $2", player_id, currency
+        "SELECT available_minor FROM wallet WHERE user_id = $1 AND currency = $2", player_id, currency
     )
     return Money(minor or 0, currency)
 
@@ -310,7 +310,7 @@ async def standing(tx: Tx, withdrawal: Withdrawal, period: timedelta) -> Standin
                     AND d.created_at > o.created_at - $4::interval) AS day_minor
               FROM wallet_operations o JOIN users u ON u.id = o.user_id
                 JOIN withdrawal_methods m ON m.method_id = o.withdrawal_method_id
-                JOIN users_balance w ON w.user_id = u.id AND w.currency = $3
+                JOIN wallet w ON w.user_id = u.id AND w.currency = $3
               WHERE o.operation_id = $1 AND o.user_id = $2
             """,
             withdrawal.id,

@@ -172,6 +172,20 @@ class Past:
             "INSERT INTO approval (operation_id, admin_id) SELECT number, 900 FROM unnest($1::bigint[]) AS number",
             [one.id for one in self.asked if (one.kind, one.status) == ("withdrawal", "completed")],
         )
+        await owner.execute(
+            """
+            INSERT INTO audit_log (user_id, actor, action, status, amount_minor, currency, entity_type, entity_id,
+                details)
+              SELECT user_id, coalesce('admin:' || a.admin_id, o.actor), operation_type,
+                  CASE WHEN a.admin_id IS NULL THEN status::text ELSE 'approved' END, amount_minor, currency,
+                  'operation', operation_id, jsonb_build_object('provider', provider, 'payment', payment_ref)
+                FROM wallet_operations o
+                  CROSS JOIN LATERAL (SELECT admin_id FROM approval WHERE approval.operation_id = o.operation_id
+                    UNION ALL SELECT NULL) a
+                WHERE operation_id = ANY($1::bigint[]) ORDER BY operation_id, a.admin_id NULLS LAST
+            """,
+            [one.id for one in self.asked],
+        )
         told = [
             f"deposit-credited:{one.id}" if one.kind == "deposit" else f"withdrawal-{one.status}:{one.id}"
             for one in self.asked

@@ -28,7 +28,7 @@ Kind = Literal["refund", "dispute"]
 
 @dataclass
 class Wallet:
-    """Minor units, by the columns of users_balance."""
+    """Minor units, by the columns of wallet."""
 
     available: int = 0
     bets: int = 0

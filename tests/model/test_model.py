@@ -9,6 +9,7 @@ from hypothesis.internal.constants_ast import Constants
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model.machine import Machine, Once, Twins
+from tests.model.mutants import MUTANTS, ROOT, broken
 
 _ALWAYS = settings(
     database=None,
@@ -36,3 +37,8 @@ def test_the_books_are_the_models(
     monkeypatch.setattr(Machine, "server", postgres, raising=False)
     monkeypatch.setattr(Machine, "template", template, raising=False)
     run_state_machine_as_test(machine, settings=FORMS[os.environ.get("MODEL", "short")])
+
+
+def test_every_mutant_can_be_made() -> None:
+    for mutant in MUTANTS:
+        assert broken(mutant, (ROOT / mutant.file).read_text("utf-8"))

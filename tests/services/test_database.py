@@ -206,6 +206,19 @@ async def test_any_folder_will_do(folder: Path, small: Path, name: str) -> None:
         await attached.stop()
 
 
+async def test_what_is_in_the_data_folder_is_for_nobody_else(folder: Path) -> None:
+    data = folder / "data"
+    async with running(data) as server:
+        await statement(server.owner_dsn("postgres"), "SELECT 1")
+        assert data.stat().st_mode & 0o066 == 0
+        assert (data / "postgres").stat().st_mode & 0o077 == 0  # the socket and everything else is in there
+        assert (data / "postgres.log").stat().st_mode & 0o077 == 0
+        assert (data / "postgres" / ".s.PGSQL.5432").is_socket()
+        connection = await asyncpg.connect(server.owner_dsn("postgres"))
+        assert await connection.fetchval("SHOW listen_addresses") == ""
+        await connection.close()
+
+
 async def test_attaching_to_nothing_is_refused(folder: Path) -> None:
     with pytest.raises(EmbeddedError, match="start the bot first"):
         await Embedded.attach(folder)

@@ -282,7 +282,7 @@ async def test_sums_of_long_histories_are_noted_once_and_say_what_the_movements_
             return await wallets.totals(tx, anna.id, span)
 
     async with shop.database.connection() as tx:
-        last = await tx.fetchval("SELECT seq FROM users_balance WHERE id = $1", wallet)
+        last = await tx.fetchval("SELECT seq FROM wallet WHERE id = $1", wallet)
     starts = [1, 2, 999, 1000, 1001, 2001, *(chance.randint(1, last) for _ in range(6))]
     spans = [Span("USD", first, chance.choice([last, chance.randint(first - 1, last)])) for first in starts]
     before = [await sums(span) for span in spans]

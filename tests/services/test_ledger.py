@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from db import ledger
-from db.database import Database, Tx
+from db.database import Database
 from db.ledger import (
     KeyReused,
     LedgerRefusal,
@@ -49,7 +49,7 @@ async def deposit(database: Database, minor: int, key: str = "deposit:1") -> Pos
 
 async def wallet(database: Database) -> Mapping[str, int]:
     async with database.connection() as tx:
-        row = await tx.fetchrow("SELECT * FROM users_balance WHERE user_id = 1 AND currency = 'USD'")
+        row = await tx.fetchrow("SELECT * FROM wallet WHERE user_id = 1 AND currency = 'USD'")
     assert row is not None
     return dict(row)
 
@@ -60,10 +60,9 @@ async def findings(database: Database) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-async def books_are_sound_afterwards(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[None]:
+async def books_are_sound_afterwards(database: Database) -> AsyncIterator[None]:
     yield
-    if "tamper" not in request.node.name:
-        assert await findings(database) == []
+    assert await findings(database) == []
 
 
 async def test_200_concurrent_copies_of_one_posting_count_once(database: Database) -> None:
@@ -228,7 +227,7 @@ async def test_totals_are_kept_by_kind_and_read_in_major_units(database: Databas
             await owner.execute("UPDATE users_balance SET balance = 1")
 
 
-LEDGER = ("ledger_journal", "ledger_entry", "ledger_seal", "ledger_unsealed", "ledger_account", "users_balance")
+LEDGER = ("ledger_journal", "ledger_entry", "ledger_seal", "ledger_unsealed", "ledger_account", "wallet")
 
 
 async def test_the_programs_role_cannot_write_the_ledger(database: Database) -> None:
@@ -237,7 +236,7 @@ async def test_the_programs_role_cannot_write_the_ledger(database: Database) -> 
     for table in LEDGER:
         for statement in (
             f"INSERT INTO {table} DEFAULT VALUES",
-            f"UPDATE {table} SET {'available_minor = 1' if table == 'users_balance' else 'journal_id = 1'}",
+            f"UPDATE {table} SET {'available_minor = 1' if table == 'wallet' else 'journal_id = 1'}",
             f"DELETE FROM {table}",
             f"TRUNCATE {table} CASCADE",
             f"ALTER TABLE {table} DISABLE TRIGGER ALL",
@@ -281,64 +280,6 @@ async def test_history_is_closed_to_the_owner_too(database: Database) -> None:
                     list(amounts),
                 )
             assert refused.value.sqlstate == sqlstate
-
-
-async def columns(owner: Tx, table: str) -> list[tuple[str, str]]:
-    rows = await owner.fetch(
-        "SELECT column_name, udt_name FROM information_schema.columns"
-        " WHERE table_name = $1 AND is_generated = 'NEVER' ORDER BY 1",
-        table,
-    )
-    return [(row["column_name"], row["udt_name"]) for row in rows]
-
-
-CHANGES = {
-    "int8": "coalesce({0}, 0) + 7",
-    "int2": "{0} + 7",
-    "text": "coalesce({0}, '') || 'x'",
-    "bytea": "sha256({0})",
-    "jsonb": "{0} || '{{\"x\": 1}}'",
-    "timestamptz": "coalesce({0}, now()) + interval '1 s'",
-    "xid8": "'1'::xid8",
-    "numeric": "{0} * 10",
-    "ledger_kind": "CASE WHEN {0} = 'deposit' THEN 'bonus_added' ELSE 'deposit' END::ledger_kind",
-}
-
-
-@pytest.mark.parametrize("sealed", [True, False])
-async def test_every_column_a_superuser_tampers_with_is_found(database: Database, *, sealed: bool) -> None:
-    await open_player(database)
-    for number in range(3):
-        await deposit(database, 100 + number, f"deposit:{number}")
-    if sealed:
-        async with database.transaction() as tx:
-            await ledger.seal(tx, 2)  # two sealed, one that waits
-    missed = []
-    async with database.owner() as owner:
-        await owner.execute("SET session_replication_role = replica")
-        for table in LEDGER:
-            if not await owner.fetchval(f"SELECT count(*) FROM {table}"):
-                continue
-            place = await owner.fetchval(f"SELECT max(ctid) FROM {table}")
-            for column, kind in await columns(owner, table):
-                change = CHANGES[kind].format(column)
-                transaction = owner.transaction()
-                await transaction.start()
-                try:
-                    await owner.execute(f"UPDATE {table} SET {column} = {change} WHERE ctid = $1", place)
-                except asyncpg.PostgresError:
-                    pass  # a type or a unique index does not even let it in
-                else:
-                    if not await ledger.verify(owner, timeout=60):
-                        missed.append(f"{table}.{column}")
-                await transaction.rollback()
-            transaction = owner.transaction()
-            await transaction.start()
-            await owner.execute(f"DELETE FROM {table} WHERE ctid = $1", place)
-            if not await ledger.verify(owner, timeout=60):
-                missed.append(f"{table} row")
-            await transaction.rollback()
-    assert missed == []
 
 
 async def test_the_chart_of_accounts_is_the_same_on_both_sides(database: Database) -> None:

@@ -157,7 +157,7 @@ async def test_a_year_of_statements_is_the_wallet(shop: Shop) -> None:
             )
             wallet = await tx.fetchrow(
                 "SELECT total_deposited, total_withdrawn, total_bet, total_won, total_lost, balance, seq"
-                " FROM users_balance WHERE currency = $1",
+                " FROM users_balance JOIN wallet USING (user_id, currency) WHERE currency = $1",
                 currency,
             )
         assert tuple(sums or ()) == tuple(wallet or ())
