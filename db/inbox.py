@@ -121,31 +121,36 @@ async def next_events(tx: Tx, sources: Sequence[str], limit: int) -> list[Event]
     return [_event(row) for row in rows]
 
 
-async def lease_event(tx: Tx, sources: Sequence[str], duration: timedelta) -> Event | None:
-    """The next event of these providers that must be re-read at its provider first, ours for `duration`."""
-    row = await tx.fetchrow(
+async def lease_events(tx: Tx, sources: Sequence[str], duration: timedelta, limit: int) -> list[Event]:
+    """The next events of these providers that must be re-read at their provider first, ours for `duration`."""
+    rows = await tx.fetch(
         f"""
         UPDATE webhook_inbox SET lease = gen_random_uuid(), run_at = now() + $2
-          WHERE id = (SELECT id FROM webhook_inbox
+          WHERE id = ANY(ARRAY(SELECT id FROM webhook_inbox
             WHERE state = 'queued' AND rereads AND run_at <= now() AND provider = ANY($1)
-            ORDER BY run_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+            ORDER BY run_at, id LIMIT $3 FOR UPDATE SKIP LOCKED))
           RETURNING {_COLUMNS}
         """,
         list(sources),
         duration,
+        limit,
     )
-    return None if row is None else _event(row)
+    return [_event(row) for row in rows]
 
 
-async def lock_leased(tx: Tx, event: Event) -> bool:
-    """Locks a leased event to finish it; False when the lease has passed to somebody else or it is finished."""
-    return bool(
-        await tx.fetchval(
-            "SELECT true FROM webhook_inbox WHERE id = $1 AND lease = $2 AND state = 'queued' FOR UPDATE",
-            event.id,
-            event.lease,
-        )
+async def lock_leased(tx: Tx, events: Sequence[Event]) -> set[int]:
+    """Locks leased events to finish them; answers those that are not finished and whose lease has not passed to
+    somebody else."""
+    rows = await tx.fetch(
+        """
+        SELECT i.id FROM webhook_inbox i JOIN unnest($1::bigint[], $2::uuid[]) AS e (id, lease)
+            ON e.id = i.id AND e.lease = i.lease
+          WHERE i.state = 'queued' ORDER BY i.id FOR UPDATE OF i
+        """,
+        [event.id for event in events],
+        [event.lease for event in events],
     )
+    return {row["id"] for row in rows}
 
 
 async def finish(tx: Tx, outcomes: Sequence[Outcome]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from uuid import UUID
@@ -218,9 +218,11 @@ class Inbox:
     async def _act_on_payments(self, tx: Tx, batch: int, events: list[Event]) -> None:
         """Fills `events` with what it takes, so that it is known also when this fails."""
         events.extend(await inbox.next_events(tx, list(self.providers), batch))
-        if not events:
+        await self._book(tx, [(event, self.providers[ProviderName(event.source)].read(event.body)) for event in events])
+
+    async def _book(self, tx: Tx, read: Sequence[tuple[Event, News | None]]) -> None:
+        if not read:
             return
-        read = [(event, self.providers[ProviderName(event.source)].read(event.body)) for event in events]
         locked, ordered = await self._in_order(tx, read)
         told = [(news, f"webhook:{event.source}") for event, news in ordered if news is not None and news.ours]
         await self.payments.apply_all(tx, told, locked)
@@ -276,37 +278,65 @@ class Inbox:
 
         return {operation.public_id: operation for operation in locked}, sorted(read, key=place_of)
 
-    async def act_rereading(self) -> bool:
-        """Acts on the next event that does not prove all it says: the provider is asked first, with no transaction
-        open. False: none due."""
+    async def act_rereading(self, batch: int = BATCH) -> bool:
+        """Acts on due events that do not prove all they say: the provider is asked first, about several at once and
+        with no transaction open, and what it has answered meanwhile is booked together. False: none due."""
         async with self.database.connection() as tx:
-            event = await inbox.lease_event(tx, list(self.providers), LEASE)
-        if event is None:
-            return False
+            events = await inbox.lease_events(tx, list(self.providers), LEASE, batch)
+        asked = {
+            asyncio.create_task(self.providers[ProviderName(event.source)].look(event.body)): event for event in events
+        }
+        waiting = set(asked)
         try:
-            news = await self.providers[ProviderName(event.source)].look(event.body)
-            # Each in a transaction of its own, so that none holds locks that another one comes to in another order.
-            for item in news[:-1]:
-                async with self.database.transaction() as tx:
-                    if await inbox.lock_leased(tx, event):
-                        await self._act_on(tx, event, item)
+            while waiting:
+                answered, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                await self._act_on_answers([(asked[task], task) for task in answered])
+        finally:
+            for task in waiting:
+                task.cancel()
+        return bool(events)
+
+    async def _act_on_answers(self, answers: Sequence[tuple[Event, asyncio.Task[list[News]]]]) -> None:
+        together: list[tuple[Event, News | None]] = []
+        for event, task in answers:
+            if isinstance(error := task.exception(), Exception):
+                await self._put_off(event, error)
+            elif len(news := task.result()) > 1:
+                await self._act_on_several(event, news)
+            else:
+                together.append((event, news[0] if news else None))
+        if together:
+            await self._act_together(together)
+        self.outbox.wake()
+
+    async def _act_together(self, read: Sequence[tuple[Event, News | None]]) -> None:
+        try:
             async with self.database.transaction() as tx:
-                if await inbox.lock_leased(tx, event):
-                    last = await self._act_on(tx, event, *news[-1:])
-                    ignored = not any(item.ours for item in news)
-                    await inbox.finish(tx, [replace(last, ignored=ignored, note=last.note if ignored else None)])
+                ours = await inbox.lock_leased(tx, [event for event, _ in read])
+                await self._book(tx, [(event, news) for event, news in read if event.id in ours])
+        except Exception as error:
+            if len(read) > 1:
+                for one in read:
+                    await self._act_together([one])
+            elif isinstance(error, TemporarilyUnavailable):
+                raise
+            else:
+                await self._put_off(read[0][0], error)
+
+    async def _act_on_several(self, event: Event, news: Sequence[News]) -> None:
+        """Each in a transaction of its own, so that none holds locks that another one comes to in another order."""
+        try:
+            for item in news:
+                async with self.database.transaction() as tx:
+                    if await inbox.lock_leased(tx, [event]):
+                        if item.ours:
+                            await self.payments.apply(tx, item, actor=f"webhook:{event.source}")
+                        if item is news[-1]:
+                            await inbox.finish(tx, [_outcome(event, *news)])
         except TemporarilyUnavailable:
             raise
         except Exception as error:
             await self._put_off(event, error)
-        self.outbox.wake()
-        return True
-
-    async def _act_on(self, tx: Tx, event: Event, *news: News | None) -> Outcome:
-        for item in news:
-            if item is not None and item.ours:
-                await self.payments.apply(tx, item, actor=f"webhook:{event.source}")
-        return _outcome(event, *news)
 
     async def _put_off(self, event: Event, error: Exception) -> None:
         """Counts the failure and tries again later; the last failure is brought before the admins."""
