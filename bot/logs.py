@@ -13,6 +13,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from urllib.parse import quote
 
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+
 from bot.config import Config
 
 logger = logging.getLogger(__name__)
@@ -21,6 +24,8 @@ _HIDDEN = "***"
 # Telegram's addresses carry a token: https://core.telegram.org/bots/api#making-requests. So do those that casinos call,
 # and aiohttp shows the beginning of an address that is too long.
 _TOKEN_IN_PATH = re.compile(r"\bbot[0-9]+:[A-Za-z0-9_-]+|(?<=/postback/)[a-z0-9]{1,20}/[A-Za-z0-9_-]+")
+# What begins another line, steers a terminal or turns the writing round, and JSON leaves as it is.
+_UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 _bound: ContextVar[Mapping[str, object] | None] = ContextVar("bound", default=None)
@@ -66,7 +71,8 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(self._clean(line), ensure_ascii=False)
+        written = json.dumps(self._clean(line), ensure_ascii=False)
+        return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
     def _clean(self, value: object) -> object:
         match value:
@@ -89,13 +95,28 @@ def configure(config: Config) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    # Every request, every update, every tick and every try of the pool; and addresses that are a secret by themselves.
-    for name in ("aiohttp.access", "aiogram.event", "apscheduler", "asyncpg.pool"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    hush()
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
     threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
     # asyncio tells what its tasks and callbacks did not catch to a logger of its own, so it arrives here too.
+
+
+def hush() -> None:
+    """Leaves out every request, every update, every tick and every try of the pool; and addresses that are a secret by
+    themselves."""
+    for name in ("aiohttp.access", "aiogram.event", "apscheduler", "asyncpg.pool"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("aiohttp.server").addFilter(brief)
+
+
+def brief(record: logging.LogRecord) -> bool:
+    """A filter: who sends what is no HTTP makes a line, not a traceback of ours, and is no error of ours."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        record.exc_info, record.reason = None, type(error).__name__
+    return True
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -1,5 +1,6 @@
 """Who is calling: the peer itself, unless the peer is one of our own proxies and says for whom it calls."""
 
+import asyncio
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -29,13 +30,16 @@ def within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address.version == network.version and address in network for network in networks)
 
 
+def peer(transport: asyncio.BaseTransport | None) -> Address:
+    """Who is at the other end of a connection; of a closed or local one nobody's address, which is in nobody's list."""
+    name = transport.get_extra_info("peername") if transport else None
+    return (parse(name[0]) if name else None) or IPv4Address(0)
+
+
 def caller(request: web.Request, proxies: Sequence[Network]) -> Address:
     """The nearest address that is not a proxy of ours. X-Forwarded-For is read from its end, where our proxies write;
     what stands further left was written by the caller and is a claim like any other."""
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    address = parse(peer[0]) if peer else None
-    if address is None:
-        return IPv4Address(0)  # a closed or local socket: nobody's address, and in nobody's list
+    address = peer(request.transport)
     claimed = ",".join(request.headers.getall("X-Forwarded-For", []))
     for text in reversed(claimed.split(",")):
         if not within(address, proxies):

@@ -27,7 +27,9 @@ from services.reports import Reports
 from webhooks import payments, postbacks, telegram
 from webhooks import reports as documents
 from webhooks.address import Address, Network, caller, sender
+from webhooks.description import add_description
 from webhooks.health import routes as health_routes
+from webhooks.lobby import LOBBY, Lobby
 from webhooks.metrics import routes as metrics_routes
 from webhooks.metrics import timed
 
@@ -102,11 +104,14 @@ def create_app(
             # Not stored, so not accepted: the sender must repeat it.
             return web.json_response({"status": "unavailable"}, status=503, headers={"Retry-After": "5"})
 
-    app = web.Application(middlewares=[timed(metrics), refuse], client_max_size=BODY_LIMIT)
+    lobby = Lobby(proxies)
+    app = web.Application(middlewares=[timed(metrics), refuse, lobby.attending()], client_max_size=BODY_LIMIT)
+    app[LOBBY] = lobby
     app.add_routes(health_routes(health))
     app.add_routes(metrics_routes(metrics, metrics_token))
     app.add_routes(payments.routes(inbox, proxies))
     app.add_routes(postbacks.routes(inbox, proxies, sandbox=sandbox))
     app.add_routes(telegram.routes(telegram_secret, feed_update))
     app.add_routes(documents.routes(reports, speak))
+    add_description(app)  # what is added afterwards is none of ours: the sandbox's pages
     return app

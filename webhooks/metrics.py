@@ -9,7 +9,8 @@ from aiohttp.typedefs import Middleware
 
 from services.errors import DeliveryForbidden, DeliveryForged
 from services.metrics import CONTENT_TYPE, Metrics
-from webhooks.address import parse
+from webhooks.address import peer
+from webhooks.description import FORBIDDEN, FORGED, TEXT, TOO_MANY, UNAVAILABLE, WORD, Answer, Door, described
 
 _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 
@@ -17,7 +18,20 @@ _FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 def routes(metrics: Metrics, token: str | None) -> list[web.RouteDef]:
     """`token` None: only this machine may ask, and no proxy on it for somebody else."""
 
+    @described(
+        Door(
+            {
+                200: Answer("The figures, as Prometheus reads them.", {TEXT: WORD}),
+                401: FORGED,
+                403: FORBIDDEN,
+                429: TOO_MANY,
+                503: UNAVAILABLE,
+            },
+            bearer=True,
+        )
+    )
     async def report(request: web.Request) -> web.Response:
+        """The figures of this process and of the records."""
         if token is not None:
             scheme, _, given = request.headers.get("Authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not _same(given, token):
@@ -34,9 +48,7 @@ def _same(given: str, token: str) -> bool:
 
 
 def _is_this_machine(request: web.Request) -> bool:
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    address = parse(peer[0]) if peer else None
-    return address is not None and address.is_loopback and not any(name in request.headers for name in _FORWARDED)
+    return peer(request.transport).is_loopback and not any(name in request.headers for name in _FORWARDED)
 
 
 def timed(metrics: Metrics) -> Middleware:

@@ -13,6 +13,7 @@ from db.models import Language
 from services.documents import Words
 from services.errors import Busy, LinkExpired, NotFound
 from services.reports import PATIENCE, Reports
+from webhooks.description import JSON, STATUS, TEXT, WORD, Answer, Door, a_word, described
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,19 @@ def routes(reports: Reports, speak: Callable[[Language], Words]) -> list[web.Rou
         headers = {**_PRIVATE, **({"Retry-After": "10"} if status == 503 else {})}
         return web.Response(status=status, text=text + "\n", headers=headers)
 
+    @described(
+        Door(
+            {
+                200: Answer("The document.", {"text/csv": WORD, "application/pdf": {}}),
+                404: Answer("We never gave this link.", {TEXT: WORD}),
+                410: Answer("The link's seven days are over.", {TEXT: WORD}),
+                503: Answer("To be opened again in a moment.", {TEXT: WORD, JSON: STATUS}),
+            },
+            path={"token": a_word("^[A-Za-z0-9_-]{54}$", "What the link ends with; whoever has it may read.")},
+        )
+    )
     async def download(request: web.Request) -> web.StreamResponse:
+        """A player's document."""
         try:
             report = await reports.opened(request.match_info["token"])
         except NotFound:

@@ -8,11 +8,26 @@ from typing import Any
 from aiohttp import web
 
 from services.errors import DeliveryForged, DeliveryMalformed
-from webhooks.payments import read_body
+from webhooks.description import CLOSED, FORGED, JSON, TOO_MANY, UNAVAILABLE, Answer, Door, an_object, described
+from webhooks.lobby import read_body
 
 
 def routes(secret: str | None, feed_update: Callable[[dict[str, Any]], Awaitable[None]]) -> list[web.RouteDef]:
+    @described(
+        Door(
+            {
+                200: Answer("Handled.", {JSON: an_object({})}),
+                401: FORGED,
+                404: CLOSED,
+                429: TOO_MANY,
+                503: UNAVAILABLE,
+            },
+            headers={"X-Telegram-Bot-Api-Secret-Token": "What Telegram was given with the address."},
+            body={JSON: an_object({"update_id": {"type": "integer"}})},
+        )
+    )
     async def receive(request: web.Request) -> web.Response:
+        """An update, from Telegram; closed while updates are fetched instead."""
         if secret is None:
             raise web.HTTPNotFound
         # https://core.telegram.org/bots/api#setwebhook (secret_token)

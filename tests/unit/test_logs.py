@@ -45,7 +45,9 @@ def lines() -> Iterator[Lines]:
     handler = Lines()
     log = logging.getLogger("bot")
     log.addHandler(handler)
+    log.propagate = False  # secrets are logged here on purpose, and nobody else must hear them
     yield handler
+    log.propagate = True
     log.removeHandler(handler)
 
 
@@ -96,10 +98,26 @@ def test_no_secret_is_seen_wherever_it_hides(lines: Lines, secret: str) -> None:
     assert json.dumps(secret)[1:-1] not in lines.text
 
 
-def test_no_token_is_seen_in_an_address_of_telegram(lines: Lines) -> None:
-    logging.getLogger("bot").warning("GET http://127.0.0.1:9100/bot99:other-token_1/getMe")
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("GET http://127.0.0.1:9100/bot99:other-token_1/getMe", "GET http://127.0.0.1:9100/***/getMe"),
+        ("bytearray(b'/postback/1win/other-token_1?xxxx...')", "bytearray(b'/postback/***?xxxx...')"),
+    ],
+)
+def test_no_token_is_seen_in_an_address(lines: Lines, said: str, written: str) -> None:
+    logging.getLogger("bot").warning(said)
     (line,) = lines
-    assert line["msg"] == "GET http://127.0.0.1:9100/***/getMe"
+    assert line["msg"] == written
+
+
+def test_whatever_somebody_calls_himself_a_line_is_one_line(lines: Lines) -> None:
+    name = 'x"}\n{"level": "ERROR", "msg": "all is lost"}\r\x1b[2J\x85\x9b31m\u2028\u202e\u2069\0'
+    logging.getLogger("bot").warning(name, extra={"fact": {"nested": [name]}})
+    assert len(lines.text.splitlines()) == 1
+    assert lines.text.rstrip("\n").isprintable()
+    (line,) = lines
+    assert (line["msg"], line["level"], line["fact"]) == (name, "WARNING", {"nested": [name]})
 
 
 def test_a_bug_tells_its_type_and_its_way(lines: Lines) -> None:

@@ -13,17 +13,19 @@ from typing import Any
 import aiohttp
 import pytest
 import stripe
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from db.database import Database
 from db.models import ProviderName
 from sandbox.deliveries import Raw
+from services.health import Health
 from services.inbox import FLOODS
 from tests.conftest import statement
 from tests.shop import ADMIN, Shop
 from tests.webhooks.door import Door, application
-from webhooks import payments
 from webhooks.app import BODY_LIMIT
+from webhooks.health import routes
 
 PATH = {name: f"/api/webhook/{name}" for name in ProviderName}
 
@@ -214,17 +216,6 @@ async def test_a_flood_from_everywhere_does_not_flood_the_admins(shop: Shop, doo
     assert [row["arguments"]["more"] for row in rows] == [0] * (FLOODS - 1) + [1]
 
 
-async def test_a_body_that_does_not_arrive_is_cut_off(shop: Shop, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payments, "BODY_SECONDS", 0.2)
-
-    def slow() -> bytes:
-        with socket.create_connection((door.host, door.port), timeout=5) as caller:
-            caller.sendall(b"POST /api/webhook/stripe HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-            return caller.recv(100)
-
-    assert b" 400 " in await asyncio.to_thread(slow)
-
-
 async def test_closed_doors_are_404(door: Door) -> None:
     for method, path in (
         ("GET", PATH[ProviderName.STRIPE]),
@@ -271,9 +262,26 @@ async def test_headers_that_are_no_text_are_no_trouble(shop: Shop, door: Door) -
     assert b" 200 " in await asyncio.to_thread(send, PATH[ProviderName.YOOKASSA], raw.body)
 
 
+async def test_a_crowd_that_asks_for_health_asks_the_database_once(shop: Shop) -> None:
+    looked: list[str] = []
+
+    def telegram() -> str:
+        looked.append("once more")
+        return "ok"
+
+    app = web.Application()
+    app.add_routes(routes(Health(shop.database, telegram)))
+    async with TestClient(TestServer(app)) as client:
+        answers = await asyncio.gather(*(client.get("/health") for _ in range(50)))
+        assert [answer.status for answer in answers] == [200] * 50
+        assert len(looked) < 50
+        assert (await client.get("/health")).status == 200  # and the next is asked anew
+    assert len(looked) > 1
+
+
 async def test_health_shows_how_long_the_oldest_has_waited_though_it_is_put_off(shop: Shop, door: Door) -> None:
     await shop.receives(ProviderName.STRIPE, await paid(shop, ProviderName.STRIPE))
-    async with shop.database.connection() as tx:
+    async with shop.database.owner() as tx:
         await tx.execute(
             "UPDATE webhook_inbox SET received_at = now() - interval '5 h', run_at = now() + interval '1 h'"
         )
