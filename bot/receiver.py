@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ from aiogram.exceptions import (
     TelegramServerError,
     TelegramUnauthorizedError,
 )
-from aiogram.methods import GetUpdates
+from aiogram.methods import TelegramMethod
 from aiogram.types import Update
+from aiogram.types.update import UpdateTypeLookupError
 from pydantic import ValidationError
 
 logger = logging.getLogger(__name__)
@@ -30,9 +32,26 @@ LONGEST_PAUSE = 30.0
 DRAIN_SECONDS = 3.0
 CONFIRM_SECONDS = 2
 INTRODUCTION_SECONDS = 30.0
+_UNREADABLE = re.compile("[\x00\ud800-\udfff]")
+"""What JSON can say and PostgreSQL or UTF-8 cannot: NUL, and halves of characters."""
 
 
 Polling = Callable[[], Coroutine[Any, Any, None]]
+
+
+class GetRawUpdates(TelegramMethod[list[dict[str, Any]]]):
+    """Updates as Telegram wrote them: one that aiogram cannot read must not keep back the others, for ever.
+
+    https://core.telegram.org/bots/api#getupdates
+    """
+
+    __returning__ = list[dict[str, Any]]
+    __api_method__ = "getUpdates"
+
+    offset: int | None = None
+    limit: int | None = None
+    timeout: int | None = None
+    allowed_updates: list[str] | None = None
 
 
 @dataclass
@@ -73,7 +92,7 @@ class Receiver:
                 patience = LONG_POLL if self._announced and not self._running else 0
                 try:
                     updates = await self.bot(
-                        GetUpdates(offset=offset, timeout=patience, allowed_updates=allowed),
+                        GetRawUpdates(offset=offset, timeout=patience, allowed_updates=allowed),
                         request_timeout=LONG_POLL + 10,
                     )
                 except AiogramError as error:
@@ -82,9 +101,10 @@ class Receiver:
                 self._is_ready()
                 pause = 1.0
                 for update in updates:
-                    if update.update_id not in self._running and update.update_id not in finished:
-                        self._running[update.update_id] = asyncio.create_task(self._handle(update))
-                    offset = max(offset or 0, update.update_id + 1)
+                    number: int = update["update_id"]
+                    if number not in self._running and number not in finished:
+                        self._running[number] = asyncio.create_task(self._handle(update))
+                    offset = max(offset or 0, number + 1)
                 if self._running:
                     done, _ = await asyncio.wait(self._running.values(), timeout=GLANCE)
                     for number in [number for number, task in self._running.items() if task in done]:
@@ -106,13 +126,23 @@ class Receiver:
     async def _confirm(self, offset: int) -> None:
         """What was handled is not given to anybody else. Asked for one update, which stays with Telegram."""
         with suppress(AiogramError):
-            await self.bot(GetUpdates(offset=offset, limit=1, timeout=0), request_timeout=CONFIRM_SECONDS)
+            await self.bot(GetRawUpdates(offset=offset, limit=1, timeout=0), request_timeout=CONFIRM_SECONDS)
 
-    async def _handle(self, update: Update) -> None:
+    async def _handle(self, update: dict[str, Any]) -> None:
         try:
-            await self.dispatcher.feed_update(self.bot, update)
+            await self._dispatch(update)
         except Exception:
-            logger.exception("update could not be handled", extra={"update_id": update.update_id})
+            logger.exception("update could not be handled", extra={"update_id": update["update_id"]})
+
+    async def _dispatch(self, update: dict[str, Any]) -> None:
+        """Hands an update to its handler; what a newer Bot API has brought and we do not know is let go."""
+        try:
+            parsed = Update.model_validate(_readable(update), context={"bot": self.bot})
+            parsed.event_type  # noqa: B018  looked up here, where not finding it can be answered
+        except (ValidationError, UpdateTypeLookupError, RecursionError):
+            logger.warning("update of an unknown shape", extra={"update_id": update["update_id"]})
+            return
+        await self.dispatcher.feed_update(self.bot, parsed)
 
     async def _drain(self) -> None:
         if self._running:
@@ -146,12 +176,7 @@ class Receiver:
         """Handles an update that came by webhook. Raises TimeoutError while Telegram has not introduced us yet."""
         async with asyncio.timeout(INTRODUCTION_SECONDS):
             await self._introduced.wait()
-        try:
-            parsed = Update.model_validate(update, context={"bot": self.bot})
-        except ValidationError:
-            logger.warning("update of an unknown shape", extra={"update_id": update["update_id"]})
-            return
-        await self.dispatcher.feed_update(self.bot, parsed)
+        await self._dispatch(update)
 
     async def _wait_out(self, error: AiogramError, pause: float) -> float:
         """Waits as long as the error asks for; answers the next pause."""
@@ -184,3 +209,15 @@ class Receiver:
         if not self._announced:
             self._announced = True
             self.on_ready()
+
+
+def _readable(value: Any) -> Any:
+    match value:
+        case str():
+            return _UNREADABLE.sub("\ufffd", value)
+        case list():
+            return [_readable(item) for item in value]
+        case dict():
+            return {key: _readable(item) for key, item in value.items()}
+        case _:
+            return value

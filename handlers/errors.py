@@ -75,8 +75,11 @@ async def provider_failed(error: ErrorEvent, screen: Screen, t: Translate) -> No
     await _tell(screen, t("provider-failed"), keyboards.to_menu(t))
 
 
-async def gone(error: ErrorEvent) -> None:
-    """The player blocked the bot or left; Telegram says so in an update of its own too."""
+async def gone(error: ErrorEvent, screen: Screen | None = None) -> None:
+    """The player blocked the bot or left; Telegram says so in an update of its own too. The button is let go."""
+    if screen is not None:
+        with suppress(TelegramAPIError):
+            await screen.toast()
 
 
 async def telegram_failed(error: ErrorEvent) -> None:

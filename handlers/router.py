@@ -1,9 +1,11 @@
 """All routers in their order, and what holds for every message and button."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from aiogram import Bot, Router
+from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, TelegramObject
@@ -128,7 +130,8 @@ async def unknown_message(
 
 async def only_private(message: Message, bot: Bot, t: Translate) -> None:
     username = (await bot.me()).username or ""
-    await message.reply(t("only-private"), reply_markup=keyboards.private(t, username))
+    with suppress(TelegramBadRequest):  # there are groups where the bot may read and not write
+        await message.reply(t("only-private"), reply_markup=keyboards.private(t, username))
 
 
 async def stale(query: CallbackQuery, screen: Screen, t: Translate) -> None:

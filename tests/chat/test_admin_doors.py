@@ -34,7 +34,7 @@ MOST = 60
 WITHOUT = (None, Role.CASHIER, Role.SUPPORT, Role.EDITOR)
 """Who lacks some right: players, and each role but the owners'."""
 PLAYERS_OWN = frozenset(kind.__prefix__ for kind in (Open, Speak))
-VALUES = ("abcdefgh", "USD", "stripe", "a", "1", "7d")
+VALUES = ("abcdefgh", "USD", "stripe", "a", "1", "7d", "ad-00a")
 """What a text in a button may be; the first that its type takes is tried."""
 
 

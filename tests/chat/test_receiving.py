@@ -1,31 +1,16 @@
 """How updates come in: by polling and by webhook, one player's in order, nobody waiting for somebody else's trouble."""
 
 import asyncio
-import socket
 
 import aiohttp
 
 from sandbox import Fault, Sandbox
-from tests.chat.conftest import open_town
+from tests.chat.conftest import SECRET, open_behind_webhook, open_town
 from tests.chat.people import asks_to_pay, grown_up
-
-SECRET = "telegram-webhook-secret"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 async def test_in_webhook_mode_telegram_delivers_and_a_deposit_works(database_url: str) -> None:
-    port = free_port()
-    async with open_town(
-        database_url,
-        TELEGRAM_MODE="webhook",
-        TELEGRAM_WEBHOOK_SECRET=SECRET,
-        PORT=str(port),
-        BASE_URL=f"http://127.0.0.1:{port}",
-    ) as town:
+    async with open_behind_webhook(database_url) as town:
         anna = await grown_up(town)
         await asks_to_pay(anna, "Stripe", "50.00 USD")
         await town.stripe.pay(town.stripe.newest())
@@ -34,14 +19,7 @@ async def test_in_webhook_mode_telegram_delivers_and_a_deposit_works(database_ur
 
 
 async def test_telegrams_door_opens_only_with_the_secret(database_url: str) -> None:
-    port = free_port()
-    async with open_town(
-        database_url,
-        TELEGRAM_MODE="webhook",
-        TELEGRAM_WEBHOOK_SECRET=SECRET,
-        PORT=str(port),
-        BASE_URL=f"http://127.0.0.1:{port}",
-    ) as town:
+    async with open_behind_webhook(database_url) as town:
         header = "X-Telegram-Bot-Api-Secret-Token"
         async with aiohttp.ClientSession(f"{town.bot_url}/") as caller:
             for headers, body, status in (
@@ -95,6 +73,17 @@ async def test_an_error_page_of_something_in_between_does_not_end_receiving_or_s
     town.faults.add("telegram", "sendMessage", Fault.GARBAGE, times=1)
     await town.stripe.pay(town.stripe.newest())
     await anna.sees("Зачислено", timeout=20)
+
+
+async def test_what_a_newer_bot_api_has_brought_keeps_nobody_waiting(town: Sandbox) -> None:
+    """Telegram gives what is not confirmed again and again, with everything that came after it."""
+    anna = await grown_up(town)
+    said = {"message_id": 1, "date": 1, "from": anna.user, "chat": anna.chat, "text": "5"}
+    town.telegram.update("message", {**said, "forward_origin": {"type": "hologram", "date": 1}})
+    town.telegram.update("message", {**said, "paid_media": {"star_count": 1, "paid_media": [{"type": "hologram"}]}})
+    town.telegram.update("my_chat_member", {"hologram": True})
+    await anna.says("/balance")
+    await anna.sees("Баланс")
 
 
 async def test_one_player_who_floods_keeps_nobody_else_waiting(town: Sandbox) -> None:

@@ -51,14 +51,14 @@ async def test_a_bug_gets_a_code_that_is_found_in_the_log_and_no_details(
     town: Sandbox, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     anna = await grown_up(town)
-    await statement(database_url, "ALTER TABLE users_balance RENAME TO nobody_finds_this")
+    await statement(database_url, "ALTER TABLE wallet RENAME TO nobody_finds_this")
     with caplog.at_level(logging.ERROR):
         await anna.presses("Баланс")
         told = (await anna.sees("Что-то пошло не так")).text
-    await statement(database_url, "ALTER TABLE nobody_finds_this RENAME TO users_balance")
+    await statement(database_url, "ALTER TABLE nobody_finds_this RENAME TO wallet")
     code = re.findall(r"кодом ([0-9a-f]{8})", told)
     logged = [record for record in caplog.records if getattr(record, "incident", None) in code]
     assert len(logged) == 1
     assert logged[0].exc_info
-    assert not re.search("users_balance|Error|Traceback|relation", told)
+    assert not re.search("wallet|Error|Traceback|relation", told)
     assert anna.shown[0].labels, "the screen that was there is still there"
