@@ -1,172 +1,128 @@
-"""How fast a signed delivery is answered and reaches the balance: python -m tests.bench.deliveries [events]
-
-The real process with its bundled database; load generator, Telegram's stand-in and everything else on the same machine.
-"""
+"""How fast a delivery is answered, and how fast what it tells is committed: from the sender's write to the commit."""
 
 import asyncio
-import json
-import os
 import statistics
-import sys
-import tempfile
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from uuid import uuid4
-
-import aiohttp
-import stripe
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from db.database import Database
-from db.embedded import Embedded
-from sandbox import Sandbox
+from tests.bench.figures import Figure, percentile
+from tests.bench.generator import written
+from tests.bench.payloads import Batch, Payloads, payloads
+from tests.bench.roundtrips import counted
+from tests.bench.stage import Program, Stage, add_players, program, staged
 
-SECRET = "whsec_bench"
+SOURCES = {"stripe": "Stripe", "yookassa": "YooKassa", "1win": "1Win"}
+COUNTS = {1: 500, 16: 2000, 64: 4000}
+"""How many deliveries are measured, by how many are in flight."""
+REPEATS = 3
+WARM = 1000
 
 
-@asynccontextmanager
-async def bot(world: Sandbox, data: Path) -> AsyncIterator[str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        env={
-            **os.environ,
-            "TELEGRAM_TOKEN": world.bot_token,
-            "TELEGRAM_API_URL": world.telegram_url,
-            "STRIPE_SECRET_KEY": world.stripe_key,
-            "STRIPE_WEBHOOK_SECRET": SECRET,
-            "STRIPE_API_URL": world.stripe_url,
-            "DATA_DIR": str(data),
-            "PORT": "0",
-        },
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+@dataclass(frozen=True, slots=True)
+class Run:
+    answered: float
+    """In a second."""
+    answer_p99: float
+    """Milliseconds."""
+    arrived: float
+    """In a second, from the first sent to the last commit."""
+    arrival_p50: float
+    arrival_p99: float
+
+
+async def batch(database: Database, made: Payloads, source: str, count: int) -> Batch:
+    players = await add_players(database, count)
+    async with database.owner() as owner:
+        if source == "1win":
+            return await made.postbacks(owner, players)
+        return await made.deposits(owner, source, players)
+
+
+async def send(stage: Stage, sent: Batch, bot: Program, in_flight: int) -> Any:
+    """Answers what the generator says of it."""
+    file = written(sent.requests, stage.folder / "requests")
+    arguments = ("-m", "tests.bench.generator", str(file), bot.address, str(in_flight))
+    async with program(stage.folder, *arguments) as generator:
+        generator.begin()
+        said = await generator.says()
+    assert not said["refused"], said["refused"][:3]
+    return said
+
+
+async def deliver(stage: Stage, made: Payloads, bot: Program, source: str, count: int, in_flight: int) -> Run:
+    """Delivers so many, and waits until all of them are where they belong."""
+    sent, since = await batch(stage.database, made, source, count), datetime.now(UTC)
+    said = await send(stage, sent, bot, in_flight)
+    committed = await _committed(stage.database, sent, since)
+    waits = [committed[key] - at for key, at in zip(sent.keys, said["sent"], strict=True)]
+    began = min(said["sent"])
+    async with stage.database.owner() as owner:
+        # Telegram takes 25 messages a second whatever we do: what waits would only slow the next run down.
+        await owner.execute("DELETE FROM outbox WHERE state = 'queued'")
+    return Run(
+        answered=count / (said["ended"] - began),
+        answer_p99=percentile(said["took"], 99) * 1000,
+        arrived=count / (max(committed.values()) - began),
+        arrival_p50=percentile(waits, 50) * 1000,
+        arrival_p99=percentile(waits, 99) * 1000,
     )
-    assert process.stdout is not None
-    try:
-        yield (await process.stdout.readline()).decode().split()[1]
-    finally:
-        process.terminate()
-        await process.wait()
 
 
-async def prepare(database: Database, count: int) -> list[bytes]:
-    """Players with an open deposit each, and the event that pays it."""
-    async with database.owner() as owner:
-        await owner.execute(
-            "INSERT INTO users (telegram_id, language) SELECT 10000 + g, 'en' FROM generate_series(1, $1::int) g"
-            " ON CONFLICT DO NOTHING",
-            count,
-        )
-        await owner.execute("SELECT count(wallet_open(id, 'USD')) FROM users")
-        nonce = uuid4().hex
-        await owner.execute(
-            """
-            INSERT INTO wallet_operations (user_id, operation_type, provider, currency, exponent, amount_minor,
-                request_key, actor, expires_at)
-              SELECT id, 'deposit', 'stripe', 'USD', 2, 5000, $1, 'bench', now() + interval '1 h'
-                FROM users ORDER BY id LIMIT $2
-            """,
-            nonce,
-            count,
-        )
-        rows = await owner.fetch(
-            "UPDATE wallet_operations SET status = 'pending', provider_ref = 'cs_test_' || operation_id"
-            " WHERE request_key = $1 RETURNING public_id, provider_ref",
-            nonce,
-        )
-    return [
-        json.dumps(
-            {
-                "id": f"evt_{uuid4().hex}",
-                "object": "event",
-                "api_version": "2026-10-28.endive",
-                "created": int(time.time()),
-                "livemode": False,
-                "type": "checkout.session.completed",
-                "data": {
-                    "object": {
-                        "id": row["provider_ref"],
-                        "object": "checkout.session",
-                        "amount_total": 5000,
-                        "currency": "usd",
-                        "created": int(time.time()),
-                        "livemode": False,
-                        "mode": "payment",
-                        "metadata": {"operation_id": str(row["public_id"])},
-                        "client_reference_id": str(row["public_id"]),
-                        "payment_intent": f"pi_{uuid4().hex}",
-                        "payment_status": "paid",
-                        "status": "complete",
-                    }
-                },
-            }
-        ).encode()
-        for row in rows
-    ]
-
-
-async def measure(database: Database, address: str, count: int, in_flight: int) -> None:
-    bodies = iter(await prepare(database, count))
-    answers: list[float] = []
-    began = time.perf_counter()
-    async with database.owner() as owner:
-        first = await owner.fetchval("SELECT coalesce(max(id), 0) FROM webhook_inbox")
-
-    async def deliver(session: aiohttp.ClientSession) -> None:
-        for body in bodies:
-            header = stripe.WebhookSignature.generate_signature_header(body.decode(), SECRET)
-            sent = time.perf_counter()
-            async with session.post(
-                f"{address}/api/webhook/stripe", data=body, headers={"Stripe-Signature": header}
-            ) as response:
-                assert response.status == 200, response.status
-            answers.append(time.perf_counter() - sent)
-
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=in_flight)) as session:
-        await asyncio.gather(*(deliver(session) for _ in range(in_flight)))
-    answered = time.perf_counter() - began
-    async with database.owner() as owner:
+async def _committed(database: Database, sent: Batch, since: datetime) -> Mapping[str, float]:
+    """When each arrived, once all have."""
+    async with database.owner() as owner, asyncio.timeout(120):
         while await owner.fetchval(  # noqa: ASYNC110  the truth is in the database
-            "SELECT count(*) FROM webhook_inbox WHERE id > $1 AND state = 'queued'", first
+            "SELECT EXISTS (SELECT FROM webhook_inbox WHERE state = 'queued')"
         ):
-            await asyncio.sleep(0.02)
-        credited = time.perf_counter() - began
-        waits = await owner.fetchrow(
-            """
-            SELECT count(*), percentile_cont(array[0.5, 0.99]) WITHIN GROUP
-                (ORDER BY extract(epoch FROM j.created_at - i.received_at) * 1000) AS ms
-              FROM webhook_inbox i JOIN ledger_journal j
-                ON j.idempotency_key = 'deposit:stripe:'
-                  || (convert_from(i.body, 'UTF8')::jsonb #>> '{data,object,payment_intent}')
-              WHERE i.id > $1
-            """,
-            first,
-        )
-    assert waits is not None
-    assert waits["count"] == count
-    p99 = statistics.quantiles(answers, n=100)[98]
-    print(
-        f"{in_flight:3} in flight: answered {count / answered:6.0f}/s, p50 {statistics.median(answers) * 1e3:5.1f} ms,"
-        f" p99 {p99 * 1e3:5.1f} ms · stored to balance {count / credited:6.0f}/s,"
-        f" p50 {waits['ms'][0]:6.1f} ms, p99 {waits['ms'][1]:6.1f} ms"
-    )
+            await asyncio.sleep(0.05)
+        found = {row["key"]: row["at"] for row in await owner.fetch(sent.arrived, since)}
+    return {key: found[key] for key in sent.keys}
 
 
-async def main(count: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="looseline-bench-") as folder:
-        data = Path(folder)
-        data.chmod(0o755)
-        async with Sandbox() as world, bot(world, data) as address:
-            embedded = await Embedded.attach(data)
-            async with Database.open(embedded) as database:
-                await measure(database, address, count // 4, 16)  # warm
-                for in_flight in (1, 16, 64):
-                    await measure(database, address, count, in_flight)
-            await embedded.stop()
+async def measure(scale: float) -> list[Figure]:
+    made = await payloads()
+    runs: dict[tuple[str, int], list[Run]] = {(source, flight): [] for source in SOURCES for flight in COUNTS}
+    async with staged() as stage:
+        await stage.tell("set", payment=made.payment)
+        async with stage.bot() as bot:
+            for source in SOURCES:
+                await deliver(stage, made, bot, source, WARM, 16)
+            for _ in range(REPEATS):
+                for (source, in_flight), those in runs.items():
+                    count = max(200, round(COUNTS[in_flight] * scale))
+                    those.append(await deliver(stage, made, bot, source, count, in_flight))
+        trips = await _round_trips(stage, made)
+    return [figure for key, those in runs.items() for figure in _figures(*key, those, trips[key])]
 
 
-if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 4000))
+async def _round_trips(stage: Stage, made: Payloads) -> dict[tuple[str, int], float]:
+    """To PostgreSQL for each delivery, everything that the bot asks meanwhile included."""
+    trips: dict[tuple[str, int], float] = {}
+    async with counted(stage) as (counter, address), stage.bot(DATABASE_URL=address) as bot:
+        for source in SOURCES:
+            await deliver(stage, made, bot, source, WARM, max(COUNTS))
+            for in_flight, count in COUNTS.items():
+                before = counter.trips
+                await deliver(stage, made, bot, source, count // 3, in_flight)
+                trips[source, in_flight] = (counter.trips - before) / (count // 3)
+    return trips
+
+
+def _figures(source: str, in_flight: int, runs: list[Run], trips: float) -> list[Figure]:
+    what = f"{SOURCES[source]}, {in_flight} in flight:"
+    end = "the casino's event" if source == "1win" else "the balance"
+
+    def median(name: str) -> float:
+        return float(statistics.median(getattr(run, name) for run in runs))
+
+    return [
+        Figure(f"{what} answered", median("answered"), "/s", at_least=3000 if in_flight == 64 else None),
+        Figure(f"{what} answered, p99", median("answer_p99"), "ms", at_most=25 if in_flight == 16 else None),
+        Figure(f"{what} to {end}", median("arrived"), "/s", at_least=1000 if in_flight == 64 else None),
+        Figure(f"{what} to {end}, p50", median("arrival_p50"), "ms"),
+        Figure(f"{what} to {end}, p99", median("arrival_p99"), "ms", at_most=100 if in_flight == 16 else None),
+        Figure(f"{what} round trips to PostgreSQL", trips, "each", at_most=4),
+    ]

@@ -1,24 +1,19 @@
-"""Guarded posting against pgbench's built-in TPC-B on the same server: python -m tests.bench.posting [seconds]
+"""Guarded posting against pgbench's built-in TPC-B on the same server, in turns."""
 
-Alternated runs at 1 and 16 clients; medians and their ratio.
-"""
-
-import asyncio
 import os
 import re
 import statistics
 import subprocess
-import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from db.database import Database
-from db.embedded import Embedded
 from db.ledger import account_number
+from tests.bench.figures import Figure, ratio
+from tests.bench.stage import add_players, staged
 
-REPEATS = 5
+CLIENTS = (1, 8, 16, 32)
+REPEATS, SECONDS = 3, 4
 PLAYERS = 10_000
 AVAILABLE_USD = account_number("player:0:available:USD")
 # pgbench takes ":name" for a variable wherever it stands, so colons are written \\x3a.
@@ -51,33 +46,27 @@ def pgbench(dsn: str, *arguments: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-async def main(seconds: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="looseline-bench-") as folder:
-        data = Path(folder)
-        data.chmod(0o755)
-        script = data / "posting.sql"
+async def measure(scale: float) -> list[Figure]:
+    figures: list[Figure] = []
+    async with staged() as stage:
+        script = stage.folder / "posting.sql"
         script.write_text(POSTING.replace("\n  ", " "))
-        embedded = await Embedded.start(data)
-        try:
-            async with Database.open(embedded) as database, database.owner() as owner:
-                await owner.execute("CREATE DATABASE tpcb")
-                await owner.execute(
-                    "INSERT INTO users (telegram_id, language) SELECT g, 'en' FROM generate_series(1, $1::int) g",
-                    PLAYERS,
-                )
-                await owner.execute("SELECT count(wallet_open(id, 'USD')) FROM users")
-                await owner.execute("VACUUM ANALYZE")
-            tpcb, posting = embedded.owner_dsn("tpcb"), embedded.owner_dsn("looseline")
-            pgbench(tpcb, "-i", "-s", "50", "-q")
-            for clients in ("1", "16"):
-                common = ("-n", "-M", "prepared", "-c", clients, "-j", "1", "-T", seconds)
-                pairs = [(pgbench(tpcb, *common), pgbench(posting, *common, "-f", str(script))) for _ in range(REPEATS)]
-                yardstick, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
-                ratio = statistics.median(ours / yardstick for yardstick, ours in pairs)
-                print(f"{clients:>2} clients: TPC-B {yardstick:6.0f}/s, posting {ours:6.0f}/s, ratio {ratio:.2f}")
-        finally:
-            await embedded.stop()
-
-
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "5"))
+        async with stage.database.owner() as owner:
+            await owner.execute("CREATE DATABASE tpcb")
+        await add_players(stage.database, PLAYERS)
+        async with stage.database.owner() as owner:
+            await owner.execute("VACUUM ANALYZE")
+        tpcb, posting = stage.embedded.owner_dsn("tpcb"), stage.embedded.owner_dsn("looseline")
+        pgbench(tpcb, "-i", "-s", "50", "-q")
+        for clients in CLIENTS:
+            common = ("-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(max(1, round(SECONDS * scale))))
+            pairs = [(pgbench(tpcb, *common), pgbench(posting, *common, "-f", str(script))) for _ in range(REPEATS)]
+            yardstick, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
+            what = f"posting, {clients} {'client' if clients == 1 else 'clients'}"
+            aim = 1.0 if clients in (1, 16) else None
+            figures += [
+                Figure(f"{what}, every guard on: beside pgbench's TPC-B", ratio(pairs), "×", at_least=aim),
+                Figure(f"{what}: TPC-B", yardstick, "/s"),
+                Figure(what, ours, "/s"),
+            ]
+    return figures
