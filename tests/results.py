@@ -1,5 +1,6 @@
 """The figures of the long runs, each under a heading of its own in docs/RESULTS.md."""
 
+import fcntl
 import os
 import platform
 import re
@@ -16,14 +17,16 @@ def write(title: str, command: str, figures: str) -> None:
     With them: the command that makes them again, the commit, the machine and the day.
     """
     section = f"## {title}\n\n`{command}` · {circumstances()}\n\n{figures.strip()}\n"
-    page = PAGE.read_text() if PAGE.exists() else "# Results\n"
-    before = re.search(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
-    if before:
-        after = page[before.end() :]
-        page = page[: before.start()] + section + ("\n" + after if after else "")
-    else:
-        page = f"{page.rstrip()}\n\n{section}"
-    PAGE.write_text(page)
+    with Path(__file__).open() as lock:  # tests run side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        page = PAGE.read_text() if PAGE.exists() else "# Results\n"
+        before = re.search(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+        if before:
+            after = page[before.end() :]
+            page = page[: before.start()] + section + ("\n" + after if after else "")
+        else:
+            page = f"{page.rstrip()}\n\n{section}"
+        PAGE.write_text(page)
 
 
 def circumstances() -> str:

@@ -3,13 +3,16 @@
 import asyncio
 import json
 import os
+import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +25,7 @@ from db import proof
 from db.database import Tx
 from db.embedded import Embedded
 from sandbox import Sandbox
+from tests import secrecy
 from tests.chaos.awaits import ROOT
 
 
@@ -233,6 +237,17 @@ class House:
         if left := self.postmaster():
             os.kill(left, signal.SIGQUIT)
             await until(lambda: self.postmaster() is None)
+        self._kept_quiet()
+
+    def _kept_quiet(self) -> None:
+        """Nothing that was written anywhere, or said to anybody, was a secret."""
+        secrecy.keep(value for name, value in self.settings.items() if name.endswith(("_TOKEN", "_SECRET", "_KEY")))
+        for process in self.processes:
+            for written in (process.log.read_text(), process.said):
+                assert not (found := secrecy.revealed(written)), f"{found} in {process.log.name}"
+        if (server := self.data / "postgres.log").exists():
+            assert not (found := secrecy.revealed(server.read_text())), f"{found} in {server.name}"
+        secrecy.keeps_quiet(self.world)
 
     def postmaster(self) -> int | None:
         """The bundled database's process."""
@@ -252,6 +267,72 @@ class House:
             yield connection
         finally:
             await connection.close()
+
+
+@contextmanager
+def furnish(nursery: Nursery) -> Iterator[Path]:
+    """A DATA_DIR that was used once: making one takes seconds, copying it does not."""
+    folder = _folder()
+
+    async def use() -> None:
+        process = await nursery.start({"DATA_DIR": str(folder / "data")}, folder / "log", ["verify"])
+        assert (await process.ended(60), process.said) == (0, "0 findings\n"), process.log.read_text()
+
+    try:
+        asyncio.run(use())
+        yield folder / "data"
+    finally:
+        shutil.rmtree(folder)
+
+
+@asynccontextmanager
+async def housed(nursery: Nursery, furnished: Path, world: Sandbox) -> AsyncIterator[House]:
+    """A house of its own in this world."""
+    folder = _folder()
+    data = folder / "data"
+    subprocess.run(["cp", "-a", furnished, data], check=True)
+    port = free_port()
+    world.bot_url = f"http://127.0.0.1:{port}"
+    house = House(
+        folder,
+        world,
+        nursery,
+        {
+            "TELEGRAM_TOKEN": world.bot_token,
+            "TELEGRAM_API_URL": world.telegram_url,
+            "STRIPE_SECRET_KEY": world.stripe_key,
+            "STRIPE_WEBHOOK_SECRET": world.stripe_webhook_secret,
+            "STRIPE_API_URL": world.stripe_url,
+            "YOOKASSA_SHOP_ID": world.yookassa_shop,
+            "YOOKASSA_SECRET_KEY": world.yookassa_key,
+            "YOOKASSA_API_URL": world.yookassa_url,
+            "YOOKASSA_NETWORKS": "127.0.0.0/8",
+            "ADMIN_IDS": "900",
+            "DATA_DIR": str(data),
+            "PORT": str(port),
+        },
+    )
+    try:
+        yield house
+    finally:
+        await house.swept()
+        shutil.rmtree(folder)
+
+
+def _folder() -> Path:
+    # Not pytest's own folder: the database's account must be able to pass through.
+    folder = Path(tempfile.mkdtemp(prefix="looseline-chaos-"))
+    folder.chmod(0o755)
+    return folder
+
+
+def free_port() -> int:
+    """Below the ports that connections are given, so that it is still free after a restart."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 async def until(check: Callable[[], bool | Awaitable[bool]], seconds: float = 30) -> None:

@@ -11,11 +11,11 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import bot.__main__  # noqa: F401
 from db.models import Language
 from handlers.texts import Texts
 from tests.chaos import awaits
@@ -24,9 +24,12 @@ from tests.chaos import awaits
 def main() -> None:
     tests = socket.socket(fileno=int(sys.argv[1]))
     children: set[int] = set()
+    gc.disable()  # what is imported stays
+    import_module("bot.__main__")
     del sys.modules["bot.__main__"]  # each child runs it anew
     Texts(timezone=ZoneInfo("UTC"), default=Language.RU)  # parsed here, for all of them
     gc.freeze()
+    gc.enable()
     while True:
         words, files, _, _ = socket.recv_fds(tests, 1 << 18, 2)
         if not words:

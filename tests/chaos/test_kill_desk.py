@@ -152,7 +152,7 @@ async def _prove(books: Tx, cases: list[Case], *, kills: int) -> None:
     rows = await books.fetch(
         "SELECT telegram_id, available_minor, frozen_at, (SELECT array_agg(actor || ' ' || status ORDER BY log_id)"
         " FROM audit_log WHERE user_id = u.id AND action IN ('adjustment', 'freeze')) AS deeds"
-        " FROM users u JOIN users_balance b ON b.user_id = u.id"
+        " FROM users u JOIN wallet b ON b.user_id = u.id"
     )
     deeds = ["admin:900 proposed", "admin:901 posted", "admin:900 frozen", "admin:901 lifted"]
     assert {row["telegram_id"]: tuple(row)[1:] for row in rows} == {

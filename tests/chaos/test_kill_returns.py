@@ -157,7 +157,7 @@ async def _prove(house: House, books: Tx, payers: list[Payer], *, kills: int) ->
     assert await findings(books) == []
     rows = await books.fetch(
         "SELECT telegram_id, available_minor, frozen_at IS NOT NULL AS frozen FROM users"
-        " JOIN users_balance b ON b.user_id = users.id WHERE currency = 'USD'"
+        " JOIN wallet b ON b.user_id = users.id WHERE currency = 'USD'"
     )
     has = {row["telegram_id"]: (row["available_minor"], row["frozen"]) for row in rows}
     due = {payer.person.id: (2 * payer.minor + 100_00 - SHORT - REFUNDED - DISPUTED, True) for payer in payers}

@@ -64,9 +64,12 @@ class Payee:
 
     async def paid(self) -> None:
         number = await self.asks()
+        await self.is_paid(number, f"REF-{number:06}")
+
+    async def is_paid(self, number: int, reference: str) -> None:
         approves = partial(self.boss.press, f"ww:{number}:a", self.boss.shown[0])
         await self._insists(approves, self.person, f"№ {number} одобрен")
-        await self._says(f"ww:{number}:s", "Под каким номером", f"REF-{number:06}", number, f"REF-{number:06}")
+        await self._says(f"ww:{number}:s", "Под каким номером", reference, number, reference)
 
     async def rejected(self) -> None:
         number = await self.asks()
@@ -201,7 +204,7 @@ async def _prove(books: Tx, payees: list[Payee], ended: str, *, kills: int) -> N
     rows = await books.fetch(
         "SELECT telegram_id, status::text, count(*) OVER (PARTITION BY user_id) AS wishes, available_minor,"
         " withdrawals_minor, withdrawn_minor FROM wallet_operations JOIN users ON id = user_id"
-        " JOIN users_balance USING (user_id) WHERE operation_type = 'withdrawal'"
+        " JOIN wallet USING (user_id) WHERE operation_type = 'withdrawal'"
     )
     gone = ASKED if ended == "completed" else 0
     found = {row["telegram_id"]: tuple(row)[1:] for row in rows}

@@ -11,17 +11,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import asyncpg
 import pytest
 
-from tests.chaos.conftest import free_port
-from tests.chaos.house import House, Process, until
+from db.database import _keeps_statements
+from tests.chaos.house import House, Process, free_port, until
 from tests.chaos.players import links
 from tests.chaos.test_turns import answered, telegram_is
 from tests.conftest import POSTGRESQL_15, in_database, postgresql_15, server_folder, statement
 
-_PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(
-    os.environ.get("CHAOS") != "all" or _PGBOUNCER is None or not POSTGRESQL_15.exists(),
+    os.environ.get("CHAOS") != "all" or PGBOUNCER is None or not POSTGRESQL_15.exists(),
     reason="half a minute, for make chaos, where PgBouncer and PostgreSQL 15 are installed",
 )
 
@@ -44,7 +45,9 @@ max_client_conn = 200
 class Pooler:
     """PgBouncer, and the server behind it."""
 
-    def __init__(self, folder: Path, server: str) -> None:
+    def __init__(self, folder: Path, server: str, account: str = "postgres") -> None:
+        """`account`: who may enter the server's folder; it refuses root."""
+        self._account = account if os.geteuid() == 0 else None
         self.server = in_database(server, "looseline")
         self.port = free_port()
         self.address = f"postgresql://postgres@127.0.0.1:{self.port}/looseline"
@@ -56,13 +59,13 @@ class Pooler:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        assert _PGBOUNCER
+        assert PGBOUNCER
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [_PGBOUNCER, "-q", self._settings],
+                [PGBOUNCER, "-q", self._settings],
                 stdout=log,
                 stderr=log,
-                user="postgres" if os.geteuid() == 0 else None,  # who may enter the server's folder; it refuses root
+                user=self._account,
             )
         for _ in range(100):
             with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port)):
@@ -126,6 +129,24 @@ async def test_when_the_pooler_dies_everything_waits_for_the_next_one(pooler: Po
     await until(lambda: telegram_is(port, "ok"))
     assert await answered(deposits[0].person) < 8
     await house.proven(process, errors_allowed=["another process polls"])
+
+
+async def test_what_it_does_with_statements_is_seen_through_any_traffic(pooler: Pooler) -> None:
+    """It loses them; a bot that starts beside busy ones must not be lucky and believe otherwise."""
+
+    async def traffic() -> None:
+        connection = await asyncpg.connect(pooler.address, statement_cache_size=0)
+        try:
+            while True:
+                await connection.execute("SELECT 1")
+        finally:
+            await connection.close()
+
+    others = [asyncio.create_task(traffic()) for _ in range(4)]
+    assert not any([await _keeps_statements(pooler.address, None, None) for _ in range(20)])
+    for other in others:
+        other.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 async def failing(house: House) -> bool:

@@ -12,8 +12,7 @@ import pytest
 from bot.app import POLLING
 from db.embedded import Embedded
 from sandbox import Person
-from tests.chaos.conftest import free_port
-from tests.chaos.house import House, Process, until
+from tests.chaos.house import House, Process, free_port, until
 from tests.chaos.players import links
 from tests.chat.people import grown_up
 
