@@ -21,7 +21,7 @@ from bot.config import FIRST_CASINO, CasinoSettings, Config
 from bot.fsm import OneAtATime, PgStorage
 from bot.jobs import timetable
 from bot.membership import Channel
-from bot.middlewares import RetryReplies, install
+from bot.middlewares import KeepShapes, RetryReplies, install
 from bot.observers import TimedProvider, TimedTelegram, TimedUpdates, watch_event_loop
 from bot.receiver import Receiver
 from bot.sender import Sender
@@ -68,15 +68,20 @@ from services.vault import Vault
 from services.wallets import Wallets
 from services.withdrawals import Withdrawals
 from webhooks.app import create_app
+from webhooks.lobby import LOBBY
 
 logger = logging.getLogger(__name__)
 
 TELEGRAM_SECONDS = 15.0
 # Receiver, workers and web app end side by side within this; pool and database have the rest of ten seconds.
 DRAIN_SECONDS = 3.0
+MOST_HEADERS, LONGEST_HEADER = 64, 4096
+"""Several times what providers and proxies send, and little enough while hundreds send no end of it."""
+LINGERING_SECONDS = 1.0
+"""For the rest of a request that was refused before its end, so that its sender reads why."""
 POLLING = 0x706F6C6C  # the turn that one process has; any number, the same in every version of the program
 INBOX_WORKERS = 2
-REREADING_WORKERS = 8
+REREADING_WORKERS = 4
 SENDERS, BULK_SENDERS = 8, 6
 
 
@@ -251,6 +256,7 @@ def build_bot(config: Config, world: Sandbox | None) -> Bot:
         api=TelegramAPIServer.from_base(address) if address else PRODUCTION, timeout=TELEGRAM_SECONDS
     )
     session.middleware(RetryReplies())
+    session.middleware(KeepShapes())
     return Bot(token, session=session, default=DefaultBotProperties(parse_mode=ParseMode.HTML))
 
 
@@ -307,8 +313,17 @@ class CannotListen(Exception):
 
 async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
     """Listens; answers the port, which is any free one when 0 was asked for. Raises CannotListen."""
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_SECONDS)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=DRAIN_SECONDS,
+        lingering_time=LINGERING_SECONDS,
+        max_headers=MOST_HEADERS,
+        max_field_size=LONGEST_HEADER,
+    )
     await runner.setup()
+    app[LOBBY].watch(runner)
     try:
         await web.TCPSite(runner, host, port, backlog=1024).start()
     except OSError as error:

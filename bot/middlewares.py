@@ -154,8 +154,10 @@ class Recognize(BaseMiddleware):
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         user: User | None = data.get("event_from_user")
-        if user is None or "screen" not in data or not _is_private(data):  # blocking the bot is no visit
+        if "screen" not in data or not _is_private(data):  # blocking the bot is no visit
             return await handler(event, data)
+        if user is None:
+            return None  # said by nobody: there is nobody to answer
         visit = await self._players.visit(
             user.id, username=user.username, name=user.full_name, language_code=user.language_code
         )
@@ -192,4 +194,22 @@ class RetryReplies(BaseRequestMiddleware):
                 await asyncio.sleep(error.retry_after)
             except (TelegramNetworkError, TelegramServerError):
                 await asyncio.sleep(pause)
+        return await make_request(bot, method)
+
+
+class KeepShapes(BaseRequestMiddleware):
+    """Holds the models of Telegram's answers, such as Response[Message]. pydantic forgets one that nobody holds, and
+    aiogram would have it made anew for many an answer, which takes longer than all else about that answer."""
+
+    def __init__(self) -> None:
+        self._kept: dict[type[TelegramMethod[Any]], object] = {}
+
+    async def __call__(
+        self,
+        make_request: NextRequestMiddlewareType[TelegramType],
+        bot: Bot,
+        method: TelegramMethod[TelegramType],
+    ) -> Response[TelegramType]:
+        if type(method) not in self._kept:
+            self._kept[type(method)] = Response.__class_getitem__(method.__returning__)
         return await make_request(bot, method)

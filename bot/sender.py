@@ -92,10 +92,10 @@ class Limits:
             await asyncio.sleep(wait)
 
     def take(self, lane: Lane) -> None:
-        """A message goes out now."""
+        """A message goes out now. That its turn came a little late does not make all later ones late."""
         now = time.monotonic()
-        self.next_at = max(self.next_at, now) + 1 / PER_SECOND
-        lane.next_at = max(lane.next_at, now) + 1 / lane.per_second
+        self.next_at = max(self.next_at + 1 / PER_SECOND, now)
+        lane.next_at = max(lane.next_at + 1 / lane.per_second, now)
 
     def flooded(self, seconds: float) -> None:
         """Telegram wants to hear nothing for so long."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from aiogram.enums import ButtonStyle
 from aiogram.filters.callback_data import CallbackData
@@ -430,6 +431,7 @@ def _button(label: str, data: CallbackData, style: ButtonStyle | None = None) ->
     return InlineKeyboardButton(text=label, callback_data=data.pack(), style=style)
 
 
+@cache  # almost every keyboard has some of these
 def _place(t: Translate, place: Place, *, below: bool = False) -> InlineKeyboardButton:
     return _button(t(f"button-{place}"), Open(place=place, below=below))
 
