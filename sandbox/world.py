@@ -29,7 +29,7 @@ class Sandbox:
         stripe_key: str = "sk_test_sandbox",
         stripe_webhook_secret: str = STRIPE_WEBHOOK_SECRET,
         yookassa_shop: str = "100500",
-        yookassa_key: str = "test_sandbox",
+        yookassa_key: str = "test_yookassa_sandbox",
         bot_url: str | None = None,
         page_url: str | None = None,
         port: int = 0,

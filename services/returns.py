@@ -109,6 +109,10 @@ class Returns:
             provider_state=news.state,
             occurred_at=news.occurred_at,
         )
+        if row.payment_ref != news.payment_ref:
+            # It was said to be of another payment: whose money it is would be a guess.
+            await self._tell_odd(tx, news.provider, news.ref, news.amount)
+            return
         if isinstance(news, Refund) and news.request_id not in (None, row.public_id):
             await returns.superseded(tx, news.request_id, row.id)
         before = None if new else row.provider_state

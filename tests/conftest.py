@@ -1,14 +1,16 @@
-"""Databases for the tests: a server per run, a template with the schema, and a fresh copy for each test."""
+"""Databases for the tests: servers for each worker, a template with the schema, and a fresh copy for each test."""
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -18,12 +20,37 @@ import pytest
 
 from db.database import Database
 from db.embedded import Embedded
+from tests import secrecy
 
 POSTGRESQL_15 = Path("/usr/lib/postgresql/15/bin")
 _SERVERS = ["embedded"] + (["postgresql15"] if (POSTGRESQL_15 / "postgres").exists() else [])
 _TEMPLATE = "looseline_template"
-_BOTH = ("test_ledger", "test_database")
+_BOTH = ("test_ledger", "test_database", "test_role")
 """What rests on the server's own behaviour most."""
+
+
+_EAR = pytest.StashKey[secrecy.Ear]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_EAR] = secrecy.listen()
+    gc.disable()  # what is imported and collected now stays to the end
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # so each collection would look through all of it in vain
+    gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """The test in which a secret was written to the log has failed, whatever it was about."""
+    yield
+    heard = item.config.stash[_EAR].heard
+    if heard:
+        told = "\n".join(heard)
+        heard.clear()
+        pytest.fail(f"secrets in the log:\n{told}", pytrace=False)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -52,34 +79,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def postgres(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The owner's address of a server for tests; TEST_DATABASE_URL names another one."""
-    if url := os.environ.get("TEST_DATABASE_URL"):
-        yield url
-        return
-    with server_folder() as folder:
-        if getattr(request, "param", "embedded") == "postgresql15":
-            with postgresql_15(folder) as url:
-                yield url
-        else:
-            server = asyncio.run(Embedded.start(folder, durable=False))
-            try:
-                yield server.owner_dsn("postgres")
-            finally:
-                asyncio.run(server.stop())
+def servers() -> Iterator[Callable[[str], str]]:
+    """The owner's address of a server by its name. It is started when it is first asked for, and stays."""
+    with ExitStack() as stack:
+        yield cache(lambda name: stack.enter_context(_server(name)))
 
 
 @pytest.fixture(scope="session")
-def template(postgres: str) -> str:
-    """The name of a database with the schema in it, made once for each worker."""
+def postgres(request: pytest.FixtureRequest, servers: Callable[[str], str]) -> str:
+    """The owner's address of a server for tests; TEST_DATABASE_URL names another one."""
+    return os.environ.get("TEST_DATABASE_URL") or servers(getattr(request, "param", "embedded"))
 
-    async def make() -> str:
-        name = f"{_TEMPLATE}_{uuid4().hex[:8]}"
-        await statement(postgres, f"CREATE DATABASE {name} TEMPLATE template0")
-        async with Database.open(in_database(postgres, name)):
-            return name
 
-    return asyncio.run(make())
+@pytest.fixture(scope="session")
+def templates() -> Callable[[str], str]:
+    """The name of a database with the schema in it by the address of its server, where it is made once."""
+    return cache(_template)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str, templates: Callable[[str], str]) -> str:
+    return templates(postgres)
 
 
 @pytest.fixture
@@ -96,6 +116,30 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     """A fresh database, opened the way the bot opens it."""
     async with Database.open(database_url) as database:
         yield database
+
+
+@contextmanager
+def _server(name: str) -> Iterator[str]:
+    with server_folder() as folder:
+        if name == "postgresql15":
+            with postgresql_15(folder) as url:
+                yield url
+        else:
+            server = asyncio.run(Embedded.start(folder, durable=False))
+            try:
+                yield server.owner_dsn("postgres")
+            finally:
+                asyncio.run(server.stop())
+
+
+def _template(server: str) -> str:
+    async def make() -> str:
+        name = f"{_TEMPLATE}_{uuid4().hex[:8]}"
+        await statement(server, f"CREATE DATABASE {name} TEMPLATE template0")
+        async with Database.open(in_database(server, name)):
+            return name
+
+    return asyncio.run(make())
 
 
 @contextmanager

@@ -45,6 +45,7 @@ from services.statements import Statements
 from services.vault import Vault
 from services.wallets import Wallets
 from services.withdrawals import DEFAULT_LIMITS, Withdrawals
+from tests import secrecy
 
 ADMIN, SECOND_ADMIN = 900, 901
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -197,9 +198,11 @@ async def opened(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
             world.yookassa_shop, world.yookassa_key, world.yookassa_url, [ip_network("127.0.0.0/8")]
         ),
     }
+    vault_key = "not-a-real-key-just-for-the-tests"
+    secrecy.keep([world.stripe_key, world.yookassa_key, vault_key, *PROGRAMMES["1win"].tokens])
     staff = Staff(database, [ADMIN, SECOND_ADMIN])
     outbox = Outbox(database, staff)
-    vault = Vault(["not-a-real-key-just-for-the-tests"])
+    vault = Vault([vault_key])
     cards = Cards(database, providers)
     returns = Returns(database, outbox, providers)
     payments = Payments(outbox, cards, returns)

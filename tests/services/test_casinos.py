@@ -89,7 +89,7 @@ async def untouched(shop: Shop) -> bool:
         return bool(
             await tx.fetchval(
                 "SELECT NOT EXISTS (SELECT FROM ledger_journal) AND NOT EXISTS (SELECT FROM wallet_operations)"
-                " AND NOT EXISTS (SELECT FROM users_balance WHERE available_minor <> 0)"
+                " AND NOT EXISTS (SELECT FROM wallet WHERE available_minor <> 0)"
             )
         )
 

@@ -128,7 +128,7 @@ async def give_up(shop: Shop) -> Do:
     operation = await deposited(shop, await shop.player(), STRIPE)
     shop.world.faults.add("stripe", "POST /v1/refunds", Fault.ERROR, times=None)
     row = await shop.returns.give_back(ADMIN, operation.id, 10_00, key="press")
-    async with shop.database.connection() as tx:
+    async with shop.database.owner() as tx:
         await tx.execute("UPDATE returned_payment SET created_at = created_at - interval '21 h'")
     await due(shop)
     await shop.returns.tick()

@@ -249,7 +249,7 @@ async def test_a_delivery_given_up_again_is_told_again(shop: Shop) -> None:
     shop.world.faults.add("yookassa", "*", Fault.ERROR)
     await shop.receives(ProviderName.YOOKASSA, deliveries)
     for replays in range(2):
-        async with shop.database.connection() as tx:
+        async with shop.database.owner() as tx:
             delivery = await tx.fetchval(
                 "UPDATE webhook_inbox SET attempts = 11, received_at = now() - interval '2 days', run_at = now()"
                 " WHERE event_type = 'payment.succeeded' RETURNING id"

@@ -44,10 +44,16 @@ async def failed(shop: Shop, player: int, at: datetime, status: str = "failed") 
         await owner.execute("SET LOCAL session_replication_role = replica")
         await owner.execute(
             """
-            INSERT INTO wallet_operations (user_id, operation_type, provider, currency, exponent, amount_minor, status,
-                request_key, actor, created_at, expires_at)
-              VALUES ($1, 'deposit', 'stripe', 'USD', 2, 100, $2::operation_status, gen_random_uuid()::text, 'test',
-                $3, $3)
+            WITH made AS (
+              INSERT INTO wallet_operations (user_id, operation_type, provider, currency, exponent, amount_minor,
+                  status, request_key, actor, created_at, expires_at)
+                VALUES ($1, 'deposit', 'stripe', 'USD', 2, 100, $2::operation_status, gen_random_uuid()::text, 'test',
+                  $3, $3)
+                RETURNING *)
+            INSERT INTO audit_log (user_id, actor, action, status, amount_minor, currency, entity_type, entity_id,
+                details)
+              SELECT user_id, actor, operation_type, status, amount_minor, currency, 'operation', operation_id,
+                  jsonb_build_object('provider', provider) FROM made
             """,
             player,
             status,

@@ -235,7 +235,7 @@ async def test_a_destination_put_into_another_row_cannot_be_read_there(shop: Sho
     anna, ben = await shop.player(), await shop.player(1002)
     hers = await adds(shop, anna)
     his = await shop.methods.add(ben, MethodKind.CRYPTO, Network.TRC20, TRON)
-    async with shop.database.connection() as tx:
+    async with shop.database.owner() as tx:
         await tx.execute(
             "UPDATE withdrawal_methods SET destination ="
             " (SELECT destination FROM withdrawal_methods WHERE method_id = $1) WHERE method_id = $2",
@@ -263,6 +263,6 @@ async def test_adding_and_removing_ends_before_it_fills_the_admins_chats(shop: S
     with pytest.raises(TooManyNewMethods) as refused:
         await shop.methods.add(anna, MethodKind.CARD, None, "4242 one_too_many")
     assert refused.value.limit == ADDED_LIMIT
-    async with shop.database.connection() as tx:
+    async with shop.database.owner() as tx:
         await tx.execute("UPDATE withdrawal_methods SET created_at = created_at - interval '24 h'")
     assert (await shop.methods.add(anna, MethodKind.CARD, None, "4242 one_too_many")).is_active

