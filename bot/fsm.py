@@ -19,29 +19,30 @@ class PgStorage(BaseStorage):
 
     async def set_state(self, key: StorageKey, state: StateType = None) -> None:
         async with self._database.connection() as tx:
-            await fsm.set_state(tx, _key(key), state.state if isinstance(state, State) else state)
+            await fsm.set_state(tx, row(key), state.state if isinstance(state, State) else state)
 
     async def get_state(self, key: StorageKey) -> str | None:
         async with self._database.connection() as tx:
-            return await fsm.get_state(tx, _key(key))
+            return await fsm.get_state(tx, row(key))
 
     async def set_data(self, key: StorageKey, data: Mapping[str, Any]) -> None:
         async with self._database.connection() as tx:
-            await fsm.set_data(tx, _key(key), data)
+            await fsm.set_data(tx, row(key), data)
 
     async def get_data(self, key: StorageKey) -> dict[str, Any]:
         async with self._database.connection() as tx:
-            return await fsm.get_data(tx, _key(key))
+            return await fsm.get_data(tx, row(key))
 
     async def update_data(self, key: StorageKey, data: Mapping[str, Any]) -> dict[str, Any]:
         async with self._database.connection() as tx:
-            return await fsm.update_data(tx, _key(key), data)
+            return await fsm.update_data(tx, row(key), data)
 
     async def close(self) -> None:
         """Who opened the database closes it."""
 
 
-def _key(key: StorageKey) -> str:
+def row(key: StorageKey) -> str:
+    """Where a dialog is kept."""
     parts = (
         key.bot_id,
         key.chat_id,

@@ -13,11 +13,13 @@ from aiogram import BaseMiddleware, Bot, Dispatcher
 from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
 from aiogram.enums import ChatType
 from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter, TelegramServerError
+from aiogram.fsm.middleware import FSMContextMiddleware
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 from aiogram.types import Chat, TelegramObject, Update, User
 
 from bot import logs
+from bot.fsm import row
 from handlers.screen import Screen
 from handlers.texts import Texts, Translate
 from services.players import Players
@@ -40,17 +42,15 @@ _replying: ContextVar[bool] = ContextVar("replying", default=False)
 
 
 def install(dispatcher: Dispatcher, players: Players, texts: Texts) -> None:
-    """Expects a dispatcher made with disable_fsm=True: its place is in the middle.
+    """Expects a dispatcher made with disable_fsm=True: `Recognize` does its work.
 
-    A flood is stopped before it costs a query. The player is read when the player's earlier updates are done:
-    a language just chosen or rules just accepted hold for the next one. All change `data` in place, so the
-    error handlers, which stand outside, see what was learned until the error.
+    A flood is stopped before it costs a query. All change `data` in place, so the error handlers, which stand outside,
+    see what was learned until the error.
     """
     outer = dispatcher.update.outer_middleware
     outer(Prepare(texts))
     outer(Throttle())
-    outer(dispatcher.fsm)
-    outer(Recognize(players, texts))
+    outer(Recognize(dispatcher.fsm, players, texts))
 
 
 class Prepare(BaseMiddleware):
@@ -146,26 +146,39 @@ class Throttle(BaseMiddleware):
 
 
 class Recognize(BaseMiddleware):
-    """Knows the player who writes, and speaks the language the player has chosen."""
+    """Knows the player who writes and what the player was asked last, and speaks the language the player has chosen.
 
-    def __init__(self, players: Players, texts: Texts) -> None:
+    All of it is read in one query, when the player's earlier updates are done: a language just chosen or rules just
+    accepted hold for the next one.
+    """
+
+    def __init__(self, fsm: FSMContextMiddleware, players: Players, texts: Texts) -> None:
+        self._fsm = fsm
         self._players = players
         self._texts = texts
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         user: User | None = data.get("event_from_user")
-        if "screen" not in data or not _is_private(data):  # blocking the bot is no visit
-            return await handler(event, data)
-        if user is None:
-            return None  # said by nobody: there is nobody to answer
-        visit = await self._players.visit(
-            user.id, username=user.username, name=user.full_name, language_code=user.language_code
-        )
-        player = data["player"] = visit.player
-        data["rights"], data["closed"] = rights(visit.role), visit.closed
-        data["t"] = self._texts.translator(player.language)
-        with logs.bind(player_id=player.id):
-            return await handler(event, data)
+        state = self._fsm.resolve_event_context(data["bot"], data)
+        visits = "screen" in data and _is_private(data)  # blocking the bot is no visit
+        if state is None or user is None:
+            return None if visits else await handler(event, data)  # said by nobody: there is nobody to answer
+        async with self._fsm.events_isolation.lock(state.key):
+            if not visits:
+                return await handler(event, data)
+            visit = await self._players.visit(
+                user.id,
+                username=user.username,
+                name=user.full_name,
+                language_code=user.language_code,
+                dialog=row(state.key),
+            )
+            player = data["player"] = visit.player
+            data["state"], data["raw_state"] = state, visit.asked
+            data["rights"], data["closed"] = rights(visit.role), visit.closed
+            data["t"] = self._texts.translator(player.language)
+            with logs.bind(player_id=player.id):
+                return await handler(event, data)
 
 
 def _is_private(data: dict[str, Any]) -> bool:

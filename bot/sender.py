@@ -165,6 +165,8 @@ class Sender:
             shown_as = await self._send(message)
         except TelegramAPIError as error:
             await self._failed(message, error)
+        except TemporarilyUnavailable as error:  # a document is made from the records
+            await self._try_later(message, type(error).__name__)
         except Exception as error:
             # A text that cannot be rendered, or an answer that is none of Telegram's: mended before it is too old.
             logger.exception("message cannot be sent", extra={"outbox_id": message.id})

@@ -150,6 +150,8 @@ class Visit:
     """What the owners granted; None: nothing."""
     closed: bool
     """The house is closed for maintenance."""
+    asked: str | None
+    """The question that waits for an answer; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)

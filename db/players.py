@@ -5,6 +5,7 @@ from datetime import date, datetime
 from asyncpg import Record
 
 from db.database import Tx, present
+from db.fsm import LIFETIME
 from db.models import (
     Language,
     OperationLine,
@@ -36,11 +37,14 @@ def _player(row: Record) -> Player:
 
 _VISIT = f"""
     {_COLUMNS}, (SELECT s.role FROM staff s WHERE s.telegram_id = users.telegram_id) AS role,
-    (SELECT h.closed_at IS NOT NULL FROM house h) AS closed
+    (SELECT h.closed_at IS NOT NULL FROM house h) AS closed,
+    (SELECT f.state FROM fsm_state f WHERE f.key = $5 AND f.updated_at > now() - $6::interval) AS asked
 """
 
 
-async def visit(tx: Tx, telegram_id: int, username: str | None, name: str, language: Language, today: date) -> Visit:
+async def visit(
+    tx: Tx, telegram_id: int, username: str | None, name: str, language: Language, today: date, dialog: str
+) -> Visit:
     """The player behind a Telegram account, made at the first word. Writes only what changed, never the language."""
     row = await tx.fetchrow(
         f"SELECT {_VISIT} FROM users WHERE telegram_id = $1 AND username IS NOT DISTINCT FROM $2 AND name = $3"
@@ -49,11 +53,13 @@ async def visit(tx: Tx, telegram_id: int, username: str | None, name: str, langu
         username,
         name,
         today,
+        dialog,
+        LIFETIME,
     )
     if row is None:
         row = await tx.fetchrow(
             f"""
-            INSERT INTO users (telegram_id, username, name, language, seen_on) VALUES ($1, $2, $3, $4, $5)
+            INSERT INTO users (telegram_id, username, name, seen_on, language) VALUES ($1, $2, $3, $4, $7)
             ON CONFLICT (telegram_id) DO UPDATE
               SET username = excluded.username, name = excluded.name, bot_blocked_at = NULL, updated_at = now(),
                   seen_on = greatest(users.seen_on, excluded.seen_on)
@@ -62,14 +68,16 @@ async def visit(tx: Tx, telegram_id: int, username: str | None, name: str, langu
             telegram_id,
             username,
             name,
-            language,
             today,
+            dialog,
+            LIFETIME,
+            language,
         )
         await tx.execute(
             "INSERT INTO activity (day, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", today, present(row)["id"]
         )
     row = present(row)
-    return Visit(_player(row), None if row["role"] is None else Role(row["role"]), row["closed"])
+    return Visit(_player(row), None if row["role"] is None else Role(row["role"]), row["closed"], row["asked"])
 
 
 async def accept_rules(tx: Tx, player_id: int) -> Player:

@@ -74,13 +74,18 @@ class Players:
     timezone: ZoneInfo
     """Whose days count who was here on which."""
 
-    async def visit(self, telegram_id: int, *, username: str | None, name: str, language_code: str | None) -> Visit:
-        """Who is behind a Telegram account, known from now on. The language is Telegram's at first, then chosen."""
+    async def visit(
+        self, telegram_id: int, *, username: str | None, name: str, language_code: str | None, dialog: str = ""
+    ) -> Visit:
+        """Who is behind a Telegram account, known from now on. The language is Telegram's at first, then chosen.
+        `dialog`: where it is kept what this person is in the middle of."""
         spoken = (language_code or "").partition("-")[0].lower()
         language = Language(spoken) if spoken in set(Language) else self.default_language
         today = datetime.now(self.timezone).date()
         async with self.database.connection() as tx:
-            visit = await players.visit(tx, telegram_id, username and username[:64], name[:128], language, today)
+            visit = await players.visit(
+                tx, telegram_id, username and username[:64], name[:128], language, today, dialog
+            )
         return replace(visit, role=self.outbox.staff.role(telegram_id, visit.role))
 
     async def start(self, player: Player, link: str | None) -> None:

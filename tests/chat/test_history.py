@@ -26,7 +26,7 @@ async def with_past(town: Sandbox, database: Database, operations: int = 40) -> 
 
 async def the_player(database: Database) -> Player:
     async with database.connection() as tx:
-        return (await players.visit(tx, 1001, None, "Анна", Language.RU, datetime.now(UTC).date())).player
+        return (await players.visit(tx, 1001, None, "Анна", Language.RU, datetime.now(UTC).date(), "")).player
 
 
 def lines(message: Message) -> list[str]:
