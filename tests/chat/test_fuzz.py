@@ -38,8 +38,8 @@ from tests.unit.test_buttons import BUTTONS
 
 LONG = os.environ.get("FUZZ") == "long"
 SEED = int(os.environ.get("SEED", random.randrange(2**32) if LONG else 5))
-PATIENCE = 45
-"""Updates of one person: who sends more at once is answered with a pause."""
+PATIENCE = 28
+"""Acts of one person, of two updates at most: who sends more than `BURST` at once is answered with a pause."""
 AT_ONCE = 6
 PLAYER, NEWCOMER, STRANGER, TYPING = "player", "newcomer", "stranger", "typing"
 """At the main menu; who has not taken the rules; who never wrote, so that nothing can be sent; amid a dialog."""
