@@ -49,7 +49,7 @@ FLOODS = 10
 """Senders told of in an hour: more are a flood from everywhere, and its messages would be another."""
 # As long as YooKassa itself would repeat: an outage of the provider's is no reason to give an event up.
 PATIENCE = timedelta(days=1)
-BATCH = 16
+BATCH = 32
 CASINO = "casino:"
 """Begins a programme's name among the sources of deliveries."""
 NOWHERE = -1

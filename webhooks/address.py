@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from aiohttp import web
@@ -10,6 +11,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
+@lru_cache(maxsize=4096)  # most deliveries come from a few senders
 def parse(text: str) -> Address | None:
     """An address in its plain form: IPv4 that came in IPv6 clothes (::ffff:1.2.3.4) is IPv4."""
     try:
