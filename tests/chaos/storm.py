@@ -44,6 +44,8 @@ FIRST = 10_000
 KILL_PAUSE = 0.65
 """Seconds that processes live between two kills, on average, once all are ready."""
 REST_SECONDS = 120.0
+"""Beside one for each message that waits in the fullest chat."""
+FULLEST = "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM outbox WHERE state = 'queued' GROUP BY chat_id) c"
 WAITING = "SELECT count(*) FROM outbox WHERE state = 'queued' AND priority < 7"
 BONUS = 100_000_00
 LAST_MONTH = datetime.now(UTC).replace(day=15, hour=12, minute=0, second=0, microsecond=0) - timedelta(days=30)
@@ -318,7 +320,7 @@ class Storm:
                 players = {each.person.id: each.number for each in self.crowd.players}
                 proof = Proof(self.world, self.notes, books, players)
                 try:
-                    await until(proof.rests, REST_SECONDS)
+                    await until(proof.rests, REST_SECONDS + await books.fetchval(FULLEST))
                 except TimeoutError:
                     self.notes.found.append("it does not come to rest")
                 await self._one_polls(fleet)
