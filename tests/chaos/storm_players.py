@@ -20,8 +20,8 @@ from tests.chaos.players import AWAY, CURRENCIES
 from tests.chaos.storm_books import Notes, Payout, Wish
 
 SILENCE = 8.0
-SECONDS = 150.0
-"""Longer than any lease, so that whoever hears nothing has been forgotten."""
+SECONDS = 600.0
+"""Many leases of a minute, each of which a kill may end: whoever hears nothing for so long has been forgotten."""
 TALKING = 48
 """Acts under way; with more of them only casinos begin another one."""
 MANY = 1200
