@@ -19,7 +19,8 @@ from sandbox.deliveries import Webhook
 from tests.chaos.players import AWAY, CURRENCIES
 from tests.chaos.storm_books import Notes, Payout, Wish
 
-SILENCE = 8.0
+SILENCE, LONGEST_SILENCE = 8.0, 30.0
+"""After so long somebody presses again, and waits longer the next time."""
 SECONDS = 600.0
 """Many leases of a minute, each of which a kill may end: whoever hears nothing for so long has been forgotten."""
 TALKING = 48
@@ -349,7 +350,7 @@ class Crowd:
                 found = await person.bell.until(partial(look, message), patience)
                 if found is not None:
                     return found
-                patience *= 2
+                patience = min(patience * 2, LONGEST_SILENCE)
 
     async def _asks(self, player: Player, command: str, words: str) -> None:
         async with player.chat, asyncio.timeout(SECONDS):
@@ -358,7 +359,7 @@ class Crowd:
                 began = player.person.write(command).changed
                 if await player.person.bell.until(partial(_says, player.person, words, began), patience):
                     return
-                patience *= 2
+                patience = min(patience * 2, LONGEST_SILENCE)
 
 
 def _opened(message: Message) -> Message | None:
