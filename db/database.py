@@ -251,7 +251,7 @@ async def _keeps_statements(dsn: str, user: str | None, password: str | None) ->
 
     Behind a pooler, which answers for a server process that is none, it is believed only when seen: the statement is
     asked for while somebody else has the session that it was prepared in. While others use the pooler too, that takes
-    some tries.
+    some tries. Its name is nobody else's: what an earlier process left in the pooler's sessions must not answer for it.
     """
     session = "SELECT pg_backend_pid()"
     one = await _connect(dsn, user, password, cached=1)
@@ -259,11 +259,12 @@ async def _keeps_statements(dsn: str, user: str | None, password: str | None) ->
         other = await _connect(dsn, user, password, cached=1)
         try:
             async with one.transaction():
-                home = await one.fetchval(session)
+                asked = await one.prepare(session, name=f"meeting_{secrets.token_hex(8)}")
+                home = await asked.fetchval()
             for _ in range(_MEETINGS):
                 async with other.transaction():
                     if home == one.get_server_pid() or await other.fetchval(session) == home:
-                        await one.fetchval(session, timeout=2)
+                        await asked.fetchval(timeout=2)
                         return True
         except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError, TimeoutError):
             pass
