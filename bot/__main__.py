@@ -2,7 +2,7 @@
 
 import gc
 
-gc.disable()  # what is imported stays: to look through it again and again for what could go takes a third of the time
+gc.disable()  # what is imported stays: to look through it again and again for what could go takes a fifth of the time
 
 # ruff: noqa: E402
 import argparse

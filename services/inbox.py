@@ -294,6 +294,7 @@ class Inbox:
         finally:
             for task in waiting:
                 task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
         return bool(events)
 
     async def _act_on_answers(self, answers: Sequence[tuple[Event, asyncio.Task[list[News]]]]) -> None:

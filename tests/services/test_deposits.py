@@ -350,11 +350,15 @@ async def test_events_of_a_provider_without_keys_wait_for_it(shop: Shop) -> None
     assert (await shop.wallet(anna, "USD")).available == operation.amount
 
 
-async def test_one_poisonous_event_holds_up_nobody(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+@BOTH
+async def test_one_poisonous_event_holds_up_nobody(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, provider: ProviderName
+) -> None:
+    currency = AMOUNTS[provider].currency
     paid = []
     for number in range(5):
         anna = await shop.player(2000 + number)
-        operation = await shop.asks(anna, ProviderName.STRIPE)
+        operation = await shop.asks(anna, provider)
         paid.append((anna, operation, await shop.pays(operation)))
     poisoned = paid[2][1].id
     complete = operations.complete
@@ -365,15 +369,36 @@ async def test_one_poisonous_event_holds_up_nobody(shop: Shop, monkeypatch: pyte
         return await complete(tx, paid)
 
     monkeypatch.setattr(operations, "complete", fails)
-    await shop.receives(ProviderName.STRIPE, [raw for _, _, events in paid for raw in events])
+    await shop.receives(provider, [raw for _, _, events in paid for raw in events])
     await shop.works()
     for anna, operation, _ in paid:
-        available = (await shop.wallet(anna, "USD")).available
-        assert available == (Money(0, "USD") if operation.id == poisoned else operation.amount)
+        available = (await shop.wallet(anna, currency)).available
+        assert available == (Money(0, currency) if operation.id == poisoned else operation.amount)
     monkeypatch.undo()
     await shop.due_now()
     await shop.works()
-    assert (await shop.wallet(paid[2][0], "USD")).available == paid[2][1].amount
+    assert (await shop.wallet(paid[2][0], currency)).available == paid[2][1].amount
+
+
+async def test_a_payment_that_its_provider_tells_late_holds_up_nobody(shop: Shop) -> None:
+    asked = [await shop.asks(await shop.player(2000 + number), ProviderName.YOOKASSA) for number in range(4)]
+    for operation in asked:
+        await shop.receives(ProviderName.YOOKASSA, await shop.pays(operation))
+    late, *others = asked
+    shop.world.faults.add("yookassa", f"GET /v3/payments/{late.provider_ref}", Fault.HANG, times=1)
+    working = asyncio.create_task(shop.inbox.act_rereading())
+    async with asyncio.timeout(20):
+        shop.outbox.added.clear()
+        while {(await shop.operation(one.id)).status for one in others} != {OperationStatus.COMPLETED}:
+            await shop.outbox.added.wait()
+            shop.outbox.added.clear()
+    assert not working.done()
+    assert (await shop.operation(late.id)).status is OperationStatus.PENDING
+    shop.world.faults.clear()
+    await working
+    await shop.due_now()
+    await shop.works()
+    assert (await shop.operation(late.id)).status is OperationStatus.COMPLETED
 
 
 async def test_two_workers_and_many_deposits_of_few_players_never_wait_crosswise(shop: Shop) -> None:
