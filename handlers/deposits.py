@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 
 from aiogram import F, Router
-from aiogram.filters import Command, CommandObject, CommandStart, StateFilter
+from aiogram.filters import Command, CommandObject, CommandStart
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message
 
@@ -37,7 +37,7 @@ def create_router() -> Router:
     router.callback_query.register(providers, Open.filter(F.place == Place.DEPOSIT))
     router.callback_query.register(amounts, Choose.filter())
     router.callback_query.register(ask_amount, Type.filter())
-    router.message.register(pay_typed, StateFilter(Typing.amount), ~filters.command)
+    router.message.register(pay_typed, filters.Answer(Typing.amount))
     router.callback_query.register(pay_pressed, Pay.filter())
     router.callback_query.register(confirm, Confirm.filter())
     router.callback_query.register(charge, Charge.filter())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aiogram import F, Router
-from aiogram.filters import Command, StateFilter
+from aiogram.filters import Command
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message
 
@@ -38,7 +38,7 @@ def create_router() -> Router:
     router.callback_query.register(narrow, Narrow.filter())
     router.callback_query.register(tell, Tell.filter())
     router.callback_query.register(ask_dates, AskDates.filter())
-    router.message.register(dates_typed, StateFilter(Typing.dates), ~filters.command)
+    router.message.register(dates_typed, filters.Answer(Typing.dates))
     router.callback_query.register(count, Count.filter())
     router.callback_query.register(picture, Picture.filter())
     return router

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from aiogram import F, Router
 from aiogram.enums import ButtonStyle
-from aiogram.filters import Command, StateFilter
+from aiogram.filters import Command
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
@@ -33,7 +33,7 @@ def create_router() -> Router:
     router.callback_query.register(overview, Open.filter(F.place == Place.METHODS))
     router.callback_query.register(kinds, AddMethod.filter(F.kind.is_(None)))
     router.callback_query.register(ask, AddMethod.filter(F.kind))
-    router.message.register(add, StateFilter(Typing.method), ~filters.command)
+    router.message.register(add, filters.Answer(Typing.method))
     router.callback_query.register(show, OpenMethod.filter())
     router.callback_query.register(make_default, DefaultMethod.filter())
     router.callback_query.register(ask_to_remove, RemoveMethod.filter(~F.sure))

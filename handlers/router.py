@@ -33,6 +33,7 @@ from handlers.admin import router as admin
 from handlers.admin.callbacks import SkipNote
 from handlers.callbacks import Open
 from handlers.commands import CASINO_COMMANDS, COMMANDS
+from handlers.index import IndexedRouter
 from handlers.screen import Screen
 from handlers.texts import Translate
 from services.destinations import refuse_bare_card_number
@@ -41,11 +42,11 @@ from services.staff import Right
 
 
 def create_router() -> Router:
-    router = Router(name="root")
+    router = IndexedRouter(name="root")
     router.message.middleware(leave_flow)
     router.callback_query.middleware(leave_flow)
     router.callback_query.middleware(keep_message)
-    chat = Router(name="chat")
+    chat = IndexedRouter(name="chat")
     chat.message.filter(filters.private)
     chat.callback_query.filter(filters.private)
     chat.include_routers(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from aiogram import F, Router
 from aiogram.enums import ButtonStyle
-from aiogram.filters import Command, StateFilter
+from aiogram.filters import Command
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
 
@@ -37,10 +37,10 @@ def create_router() -> Router:
     router.callback_query.register(where, WithdrawFrom.filter())
     router.callback_query.register(how_much, WithdrawTo.filter())
     router.callback_query.register(ask_amount, WithdrawType.filter())
-    router.message.register(amount_typed, StateFilter(Typing.withdrawal_amount), ~filters.command)
+    router.message.register(amount_typed, filters.Answer(Typing.withdrawal_amount))
     router.callback_query.register(ask_sure, WithdrawAmount.filter())
     router.callback_query.register(ask_comment, WithdrawComment.filter())
-    router.message.register(comment_typed, StateFilter(Typing.withdrawal_comment), ~filters.command)
+    router.message.register(comment_typed, filters.Answer(Typing.withdrawal_comment))
     router.callback_query.register(withdraw, Withdraw.filter())
     return router
 

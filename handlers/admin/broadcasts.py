@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from aiogram import Bot, F, Router
 from aiogram.enums import ButtonStyle
 from aiogram.exceptions import TelegramBadRequest
-from aiogram.filters import Command, StateFilter
+from aiogram.filters import Command
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, User
 
@@ -39,11 +39,11 @@ def create_router() -> Router:
     router = Router(name="desk-broadcasts")
     router.message.register(ask, Command("broadcast", ignore_case=True))
     router.callback_query.register(ask, OpenBroadcasts.filter())
-    router.message.register(written, StateFilter(Typing.broadcast), ~filters.command)
+    router.message.register(written, filters.Answer(Typing.broadcast))
     router.callback_query.register(tune, BroadcastDraft.filter(F.step == DraftStep.TUNE))
     router.callback_query.register(ask_button, BroadcastDraft.filter(F.step == DraftStep.BUTTON))
     router.callback_query.register(no_button, BroadcastDraft.filter(F.step == DraftStep.NO_BUTTON))
-    router.message.register(button_written, StateFilter(Typing.broadcast_button), ~filters.command)
+    router.message.register(button_written, filters.Answer(Typing.broadcast_button))
     router.callback_query.register(preview, BroadcastDraft.filter(F.step == DraftStep.PREVIEW))
     router.callback_query.register(send, BroadcastDraft.filter(F.step == DraftStep.SEND))
     router.callback_query.register(watch, OpenBroadcast.filter())

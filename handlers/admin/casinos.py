@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from aiogram import F, Router
 from aiogram.enums import ButtonStyle
-from aiogram.filters import Command, StateFilter
+from aiogram.filters import Command
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, User
 
@@ -41,7 +41,7 @@ def create_router() -> Router:
     router.callback_query.register(event, OpenCasinoEvent.filter())
     router.callback_query.register(strangers, OpenStrangers.filter())
     router.callback_query.register(ask_player, LinkCasino.filter())
-    router.message.register(choose_player, StateFilter(Typing.casino_player), ~filters.command)
+    router.message.register(choose_player, filters.Answer(Typing.casino_player))
     router.callback_query.register(ask_sure, ConfirmCasino.filter(~F.sure))
     router.callback_query.register(link, ConfirmCasino.filter(F.sure))
     return router

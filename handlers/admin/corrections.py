@@ -3,7 +3,6 @@
 import secrets
 
 from aiogram import F, Router
-from aiogram.filters import StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, User
 
@@ -22,8 +21,8 @@ def create_router() -> Router:
     router = Router(name="admin-corrections")
     router.callback_query.register(currencies, Correct.filter(F.currency.is_(None)))
     router.callback_query.register(ask_amount, Correct.filter(F.currency))
-    router.message.register(ask_reason, StateFilter(Typing.admin_amount), ~filters.command)
-    router.message.register(ask_sure, StateFilter(Typing.admin_reason), ~filters.command)
+    router.message.register(ask_reason, filters.Answer(Typing.admin_amount))
+    router.message.register(ask_sure, filters.Answer(Typing.admin_reason))
     router.callback_query.register(propose, ConfirmCorrection.filter())
     router.callback_query.register(waiting, OpenCorrections.filter())
     router.callback_query.register(agree, DecideCorrection.filter(F.agree))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from aiogram import F, Router
 from aiogram.enums import ButtonStyle
-from aiogram.filters import StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, User
 
@@ -26,7 +25,7 @@ def create_router() -> Router:
     router.callback_query.register(verify, DecideMethod.filter(F.step == MethodStep.VERIFY))
     router.callback_query.register(ask_reason, DecideMethod.filter(F.step == MethodStep.REJECT))
     router.callback_query.register(destination, DecideMethod.filter(F.step == MethodStep.DESTINATION))
-    router.message.register(reject, StateFilter(Typing.admin_method), ~filters.command)
+    router.message.register(reject, filters.Answer(Typing.admin_method))
     return router
 
 

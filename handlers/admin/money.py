@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime
 
 from aiogram import F, Router
-from aiogram.filters import Command, CommandObject, StateFilter
+from aiogram.filters import Command, CommandObject
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, User
 
@@ -41,13 +41,13 @@ def create_router() -> Router:
     router.callback_query.register(item, OpenItem.filter())
     router.callback_query.register(credit, SettleItem.filter(F.decision == Decision.CREDIT))
     router.callback_query.register(ask_player, SettleItem.filter(F.decision == Decision.CREDIT_OTHER))
-    router.message.register(choose_player, StateFilter(Typing.odd_player), ~filters.command)
+    router.message.register(choose_player, filters.Answer(Typing.odd_player))
     router.callback_query.register(credit_to, CreditTo.filter())
     router.callback_query.register(ask_sure, SettleItem.filter((F.decision == Decision.SEND_BACK) & ~F.sure))
     router.callback_query.register(send_back, SettleItem.filter((F.decision == Decision.SEND_BACK) & F.sure))
     router.callback_query.register(close, SettleItem.filter(F.decision == Decision.CLOSE))
     router.callback_query.register(ask_note, SettleItem.filter(F.decision == Decision.CLOSE_NOTED))
-    router.message.register(close_noted, StateFilter(Typing.odd_note), ~filters.command)
+    router.message.register(close_noted, filters.Answer(Typing.odd_note))
     router.callback_query.register(returned, OpenReturned.filter())
     router.callback_query.register(collect, SettleDebt.filter(~F.forgive))
     router.callback_query.register(ask_forgive, SettleDebt.filter(F.forgive & ~F.sure))
@@ -55,7 +55,7 @@ def create_router() -> Router:
     router.callback_query.register(give_up, GiveUpRefund.filter())
     router.message.register(refund_named, Command("refund", ignore_case=True))
     router.callback_query.register(refund_pressed, GiveBack.filter())
-    router.message.register(refund_typed, StateFilter(Typing.refund_amount), ~filters.command)
+    router.message.register(refund_typed, filters.Answer(Typing.refund_amount))
     router.callback_query.register(refund, ConfirmRefund.filter())
     return router
 

@@ -1,7 +1,7 @@
 """An admin looks at a player: found by a number or a name, seen from all sides, frozen and unfrozen."""
 
 from aiogram import F, Router
-from aiogram.filters import Command, CommandObject, StateFilter
+from aiogram.filters import Command, CommandObject
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, Message, User
 
@@ -26,7 +26,7 @@ def create_router() -> Router:
     router = Router(name="desk-players")
     router.message.register(look_for, Command("player", ignore_case=True))
     router.callback_query.register(ask, FindPlayer.filter())
-    router.message.register(typed_query, StateFilter(Typing.admin_player), ~filters.command)
+    router.message.register(typed_query, filters.Answer(Typing.admin_player))
     router.callback_query.register(card, OpenPlayer.filter(F.section == Section.CARD))
     router.callback_query.register(operations, OpenPlayer.filter(F.section == Section.OPERATIONS))
     router.callback_query.register(movements, OpenPlayer.filter(F.section == Section.MOVEMENTS))
@@ -35,7 +35,7 @@ def create_router() -> Router:
     router.callback_query.register(audit, OpenPlayer.filter(F.section == Section.AUDIT))
     router.callback_query.register(operation, OpenOperation.filter())
     router.callback_query.register(ask_why, Freeze.filter())
-    router.message.register(freeze, StateFilter(Typing.admin_freeze), ~filters.command)
+    router.message.register(freeze, filters.Answer(Typing.admin_freeze))
     router.callback_query.register(ask_sure, Unfreeze.filter(~F.sure))
     router.callback_query.register(unfreeze, Unfreeze.filter(F.sure))
     return router

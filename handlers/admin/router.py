@@ -21,11 +21,12 @@ from handlers.admin import (
     staff,
     withdrawals,
 )
+from handlers.index import IndexedRouter
 from services.staff import Right
 
 
 def create_router() -> Router:
-    router = Router(name="admin")
+    router = IndexedRouter(name="admin")
     for observer in router.observers.values():
         observer.filter(MagicData(F.rights))  # a player passes all rooms at once
     router.include_routers(
@@ -48,5 +49,6 @@ def _room(right: Right, *routers: Router) -> tuple[Router, ...]:
     """Puts a lock on everything that comes to these routers."""
     for router in routers:
         for observer in router.observers.values():
-            observer.filter(MagicData(F.rights.contains(right)))
+            if observer.handlers or router.sub_routers:  # for most kinds of update a room has nothing
+                observer.filter(MagicData(F.rights.contains(right)))
     return routers

@@ -2,7 +2,6 @@
 
 from aiogram import Bot, F, Router
 from aiogram.enums import ButtonStyle
-from aiogram.filters import StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, MessageOriginUser, User
 
@@ -27,7 +26,7 @@ def create_router() -> Router:
     router = Router(name="staff")
     router.callback_query.register(everybody, OpenStaff.filter())
     router.callback_query.register(ask_who, NameMember.filter())
-    router.message.register(name, StateFilter(Typing.admin_member), ~filters.command)
+    router.message.register(name, filters.Answer(Typing.admin_member))
     router.callback_query.register(member, OpenMember.filter())
     router.callback_query.register(ask_grant, Grant.filter(~F.sure))
     router.callback_query.register(grant, Grant.filter(F.sure))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from aiogram import F, Router
 from aiogram.enums import ButtonStyle
-from aiogram.filters import Command, StateFilter
+from aiogram.filters import Command
 from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State
 from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message, User
@@ -29,9 +29,9 @@ def create_router() -> Router:
     router.callback_query.register(ask_reason, DecideWithdrawal.filter(F.step == Step.REJECT))
     router.callback_query.register(ask_reference, DecideWithdrawal.filter(F.step == Step.SENT))
     router.callback_query.register(ask_what_failed, DecideWithdrawal.filter(F.step == Step.FAILED))
-    router.message.register(reject, StateFilter(Typing.admin_rejection), ~filters.command)
-    router.message.register(sent, StateFilter(Typing.admin_reference), ~filters.command)
-    router.message.register(failed, StateFilter(Typing.admin_failure), ~filters.command)
+    router.message.register(reject, filters.Answer(Typing.admin_rejection))
+    router.message.register(sent, filters.Answer(Typing.admin_reference))
+    router.message.register(failed, filters.Answer(Typing.admin_failure))
     return router
 
 
