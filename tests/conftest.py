@@ -61,12 +61,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    spared = _spared(items)
+    config.hook.pytest_deselected(items=list(spared))
+    items[:] = [item for item in items if item not in spared]
+    if os.environ.get("CHAOS") != "all":
+        _gather(items)
+
+
+def _spared(items: list[pytest.Item]) -> set[pytest.Item]:
     """Each case of a test of services runs on one of the servers, in turn; a few tests, and with SERVERS=both all of
     them, on each."""
+    spared: set[pytest.Item] = set()
     if len(_SERVERS) < 2 or "TEST_DATABASE_URL" in os.environ or os.environ.get("SERVERS") == "both":
-        return
+        return spared
     turns: dict[str, int] = {}
-    spared = set()
     for item in items:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "postgres" in item.callspec.params:
             server = str(item.callspec.params["postgres"])
@@ -74,8 +82,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             alone = item.callspec.id == server and item.path.stem in _BOTH
             if not alone and server != _SERVERS[nth.bit_count() % 2]:  # 0110 1001: no choice stays with one server
                 spared.add(item)
-    config.hook.pytest_deselected(items=list(spared))
-    items[:] = [item for item in items if item not in spared]
+    return spared
+
+
+def _gather(items: list[pytest.Item]) -> None:
+    """Chaos waits most of the time: half of the workers have all of it, and the others keep the processors busy."""
+    chaos = [item for item in items if Path(__file__).parent / "chaos" in item.path.parents]
+    for nth, item in enumerate(chaos):
+        item.add_marker(pytest.mark.xdist_group(f"chaos-{nth % 3}"))
 
 
 @pytest.fixture(scope="session")
