@@ -27,6 +27,7 @@ from db.embedded import Embedded
 from sandbox import Sandbox
 from tests import secrecy
 from tests.chaos.awaits import ROOT
+from tests.settings import settings
 
 
 @dataclass
@@ -298,16 +299,7 @@ async def housed(nursery: Nursery, furnished: Path, world: Sandbox) -> AsyncIter
         world,
         nursery,
         {
-            "TELEGRAM_TOKEN": world.bot_token,
-            "TELEGRAM_API_URL": world.telegram_url,
-            "STRIPE_SECRET_KEY": world.stripe_key,
-            "STRIPE_WEBHOOK_SECRET": world.stripe_webhook_secret,
-            "STRIPE_API_URL": world.stripe_url,
-            "YOOKASSA_SHOP_ID": world.yookassa_shop,
-            "YOOKASSA_SECRET_KEY": world.yookassa_key,
-            "YOOKASSA_API_URL": world.yookassa_url,
-            "YOOKASSA_NETWORKS": "127.0.0.0/8",
-            "ADMIN_IDS": "900",
+            **settings(world),
             "DATA_DIR": str(data),
             "PORT": str(port),
         },

@@ -13,28 +13,20 @@ from bot.config import load
 from db import proof
 from sandbox import Sandbox
 from tests import secrecy
+from tests.settings import settings
 
 SECRET = "telegram-webhook-secret"
 
 
 @asynccontextmanager
-async def open_town(database_url: str, **settings: str) -> AsyncIterator[Sandbox]:
+async def open_town(database_url: str, **more: str) -> AsyncIterator[Sandbox]:
     async with Sandbox() as world:
         config = load(
             {
-                "TELEGRAM_TOKEN": world.bot_token,
-                "TELEGRAM_API_URL": world.telegram_url,
-                "STRIPE_SECRET_KEY": world.stripe_key,
-                "STRIPE_WEBHOOK_SECRET": world.stripe_webhook_secret,
-                "STRIPE_API_URL": world.stripe_url,
-                "YOOKASSA_SHOP_ID": world.yookassa_shop,
-                "YOOKASSA_SECRET_KEY": world.yookassa_key,
-                "YOOKASSA_API_URL": world.yookassa_url,
-                "YOOKASSA_NETWORKS": "127.0.0.0/8",
-                "ADMIN_IDS": "900",
+                **settings(world),
                 "DATABASE_URL": database_url,
                 "PORT": "0",
-                **settings,
+                **more,
             },
             None,
         )
@@ -60,7 +52,7 @@ async def open_town(database_url: str, **settings: str) -> AsyncIterator[Sandbox
 
 
 @asynccontextmanager
-async def open_behind_webhook(database_url: str, **settings: str) -> AsyncIterator[Sandbox]:
+async def open_behind_webhook(database_url: str, **more: str) -> AsyncIterator[Sandbox]:
     """Telegram delivers to the web app, with SECRET: what is sent there is handled when it is answered."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
@@ -70,7 +62,7 @@ async def open_behind_webhook(database_url: str, **settings: str) -> AsyncIterat
         TELEGRAM_WEBHOOK_SECRET=SECRET,
         PORT=str(port),
         BASE_URL=f"http://127.0.0.1:{port}",
-        **settings,
+        **more,
     ) as town:
         yield town
 
