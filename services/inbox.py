@@ -192,7 +192,7 @@ class Inbox:
     async def act(self, batch: int = BATCH) -> bool:
         """Acts on due events that are believed as they are, several in one transaction: found, booked, told, done.
 
-        False: none due. When one of several fails, nothing of them has happened, and they are taken singly.
+        False: no more are due now. When one of several fails, nothing of them has happened, and they are taken singly.
         """
         return await self._act(self._act_on_payments, batch)
 
@@ -213,7 +213,7 @@ class Inbox:
             await self._put_off(events[0], error)
         if events:
             self.outbox.wake()
-        return bool(events)
+        return len(events) == batch
 
     async def _act_on_payments(self, tx: Tx, batch: int, events: list[Event]) -> None:
         """Fills `events` with what it takes, so that it is known also when this fails."""
