@@ -15,7 +15,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ NOT_COPIED = (
 MODEL = "tests/model/test_model.py"
 PATIENCE = 1200
 """Seconds for one run; who hangs is noticed."""
+AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -531,14 +533,25 @@ def main(words: Sequence[str]) -> int:
     """How many mutants nothing noticed that something should have. All of them together go to docs/RESULTS.md."""
     chosen = [mutant for mutant in MUTANTS if not words or any(word in mutant.name for word in words)]
     verdicts: dict[str, Verdict] = {}
-    with _copy() as tree:
-        found, seconds = _run(tree, [MODEL], "glance")
+    with ExitStack() as stack:
+        trees = [stack.enter_context(_copy()) for _ in range(AT_ONCE)]
+        found, seconds = _run(trees[0], [MODEL], "glance")
         if found:
             _say(f"nothing is broken yet, and the model says: {found}")
             return len(chosen)
         _say(f"{'as it is':58} nothing to see, {seconds:.0f} s")
-        for mutant in chosen:
-            verdict = verdicts[mutant.name] = _try(tree, mutant)
+        pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
+        stack.callback(pool.shutdown, cancel_futures=True)
+
+        def attempt(mutant: Mutant) -> Verdict:
+            tree = trees.pop()  # there are as many as threads
+            try:
+                return _try(tree, mutant)
+            finally:
+                trees.append(tree)
+
+        for mutant, verdict in zip(chosen, pool.map(attempt, chosen), strict=True):
+            verdicts[mutant.name] = verdict
             _say(f"{mutant.name:58} {verdict.how}, {verdict.seconds:.0f} s: {verdict.words}")
     survivors = sum(verdict.how == "SURVIVED" for verdict in verdicts.values())
     _say(f"{len(chosen)} mutants, {survivors} survived that nothing else guards against")
