@@ -126,13 +126,23 @@ class Database:
     async def connection(self) -> AsyncIterator[Tx]:
         """A connection for one statement, which is its own transaction."""
         with _told_plainly():
-            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as tx:
-                try:
-                    yield tx
-                except (asyncpg.InterfaceError, asyncpg.InternalClientError):
+            tx = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+            try:
+                yield tx
+            except BaseException as error:
+                if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
                     with suppress(asyncpg.InterfaceError):  # gone already
                         tx.terminate()  # it may have lost count of questions and answers
-                    raise
+                await self._give_back(tx)
+                raise
+            await self._pool.release(tx)
+
+    async def _give_back(self, tx: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+        """After an error. A question may have to be called off first, and a server that hangs does not hear of it: who
+        cannot wait so long need not, and nobody misses what comes of it."""
+        giving = asyncio.create_task(self._pool.release(tx))
+        giving.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(giving)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:

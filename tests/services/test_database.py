@@ -1,6 +1,7 @@
 """The start of the database, whatever it finds; and what the rest of the program relies on afterwards."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -500,6 +501,43 @@ async def test_a_frozen_server_is_given_up_in_time(folder: Path, small: Path, mo
             os.kill(pid, signal.SIGCONT)
         assert asyncio.get_running_loop().time() - began < 5
         assert await amount(database) == 100
+
+
+async def test_who_leaves_while_a_frozen_server_is_waited_for_is_not_missed(
+    folder: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "_ACQUIRE_SECONDS", 0.5)
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    asked = asyncio.Event()
+    async with running(folder) as server, Database.open(server, schema=small) as database:
+
+        async def ask() -> None:
+            async with database.connection() as tx:
+                asked.set()
+                await tx.execute("SELECT 1")
+
+        async with database.connection() as tx:
+            pid = await tx.fetchval("SELECT pg_backend_pid()")
+        others = asyncio.all_tasks()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            asking = asyncio.create_task(ask())
+            await asked.wait()
+            for _ in range(2):  # the question is called off, and then the wait until the server has heard of that
+                asking.cancel()
+                for _ in range(5):
+                    await asyncio.sleep(0)
+            assert asking.cancelled()
+            left = asyncio.all_tasks() - others
+            assert left
+            await asyncio.wait(left)
+            del left
+            gc.collect()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert await amount(database) == 100
+    assert complaints == []
 
 
 async def test_play_money_and_real_money_never_share_a_database(database_url: str) -> None:
