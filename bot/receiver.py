@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 LONG_POLL = 25
 GLANCE = 0.2
-"""How long a finished batch is waited for before the next look at Telegram, in seconds."""
+"""How long running handlers are waited for before the next look at Telegram, in seconds."""
 LONGEST_PAUSE = 30.0
 DRAIN_SECONDS = 3.0
 CONFIRM_SECONDS = 2
@@ -106,8 +106,10 @@ class Receiver:
                         self._running[number] = asyncio.create_task(self._handle(update))
                     offset = max(offset or 0, number + 1)
                 if self._running:
-                    done, _ = await asyncio.wait(self._running.values(), timeout=GLANCE)
-                    for number in [number for number, task in self._running.items() if task in done]:
+                    # The older half: while the others are answered, the next ones come.
+                    older = list(self._running.values())[: -(-len(self._running) // 2)]
+                    await asyncio.wait(older, timeout=GLANCE)
+                    for number in [number for number, task in self._running.items() if task.done()]:
                         del self._running[number]
                         finished.add(number)
                 if self._running:

@@ -255,7 +255,7 @@ class House:
         try:
             pid = int((self.data / "postgres" / "postmaster.pid").read_text().partition("\n")[0])
             os.kill(pid, 0)
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError, ValueError):  # the last: just being written
             return None
         return pid
 
