@@ -33,7 +33,8 @@ def circumstances() -> str:
     """Commit, machine and day: a figure means nothing without them."""
     git = ["git", "-C", str(PAGE.parent.parent)]
     commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+    code = [*git, "status", "--porcelain", "--", ":!docs/RESULTS.md"]
+    changed = subprocess.run(code, capture_output=True, text=True, check=True)
     system = f"{platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     dirty = " with changes" if changed.stdout.strip() else ""
     return f"commit {commit.stdout.strip()}{dirty} · {system} · {datetime.now(UTC):%Y-%m-%d}"
