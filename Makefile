@@ -26,7 +26,7 @@ test: $(CAN_TEST)
 
 # `make test` kills at some awaits of each flow, this at all of them; then a storm of more than half an hour.
 chaos: $(CAN_TEST)
-	@CHAOS=all $(PY) -m pytest tests/chaos tests/services/test_tampering.py
+	@CHAOS=all $(PY) -m pytest -n 4 tests/chaos tests/services/test_tampering.py
 	@$(PY) -m tests.chaos.storm --kills 1000 --operations 100000
 
 # The books as a model, at length, against PostgreSQL; then with rules broken on purpose, to see that it notices.
