@@ -145,11 +145,13 @@ class Deposits:
             raise RulesNotAccepted
         self._check_amount(self.offer(name, amount.currency), amount)
         async with self.database.transaction() as tx:
+            # Counted first: what is found open of a twin of this wish is found as this wish then.
+            opened = await operations.count_open(tx, player.id)
             operation = await operations.of_wish(tx, player.id, request_key)
             if operation is None:
                 if payment_method_id is not None:
                     await self._check_card(tx, player, name, payment_method_id)
-                if await operations.count_open(tx, player.id) >= OPEN_LIMIT:
+                if opened >= OPEN_LIMIT:
                     raise TooManyOpenDeposits(OPEN_LIMIT)
                 await accounts.open_wallet(tx, player.id, amount.currency)
                 operation = await operations.create_deposit(

@@ -339,6 +339,18 @@ async def test_a_player_has_only_so_many_links_open(shop: Shop) -> None:
     await shop.asks(anna, ProviderName.STRIPE)
 
 
+async def test_the_twin_of_what_takes_the_last_place_gets_the_same(shop: Shop) -> None:
+    anna = await shop.player()
+    for _ in range(deposits.OPEN_LIMIT - 1):
+        await shop.asks(anna, ProviderName.YOOKASSA)
+    for round_number in range(5):
+        taps = (shop.asks(anna, ProviderName.STRIPE, key=f"tap-{round_number}") for _ in range(10))
+        operation, *others = await asyncio.gather(*taps)
+        assert {other.id for other in others} == {operation.id}
+        await shop.receives(ProviderName.STRIPE, await shop.pays(operation))
+        await shop.works()
+
+
 async def test_events_of_a_provider_without_keys_wait_for_it(shop: Shop) -> None:
     anna = await shop.player()
     operation = await shop.asks(anna, ProviderName.STRIPE)
