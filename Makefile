@@ -11,7 +11,7 @@ TOOLS := $(VENV)/tools
 LOCK := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 CAN_RUN := $(VENV)/.can-run
 CAN_TEST := $(VENV)/.can-test
-# Each of the many processes of a test run would compile everything anew.
+# Without compiled code each of the many processes of a test run would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 # Each stamp is newer than the list it was installed from. Without a working Python (say, after an upgrade of the
 # system) neither counts.

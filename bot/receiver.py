@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 LONG_POLL = 25
 GLANCE = 0.2
-"""How long running handlers are waited for before the next look at Telegram, in seconds."""
+"""How long the older half of the running handlers is waited for at most, in seconds, before the next look."""
 LONGEST_PAUSE = 30.0
 DRAIN_SECONDS = 3.0
 CONFIRM_SECONDS = 2

@@ -26,7 +26,7 @@ async def drain(
         except Exception:
             # The row has been put off; the loop must outlive any bug in one piece of work.
             logger.exception("work failed", extra={"work": work.__qualname__})
-        if stopping.is_set():  # said while `work` ran, and another loop has cleared what was to wake us since
+        if stopping.is_set():  # said while `work` ran; another loop may have cleared since what was to wake us
             break
         with suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):

@@ -138,11 +138,11 @@ class Database:
             await self._pool.release(tx)
 
     async def _give_back(self, tx: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
-        """After an error. A question may have to be called off first, and a server that hangs does not hear of it: who
-        cannot wait so long need not, and nobody misses what comes of it."""
+        """After an error. A running query may first have to be cancelled, which a frozen server does not answer.
+        Whoever is cancelled meanwhile may leave; the release goes on, and its own error replaces none."""
         giving = asyncio.create_task(self._pool.release(tx))
         giving.add_done_callback(lambda done: done.cancelled() or done.exception())
-        await asyncio.shield(giving)
+        await asyncio.wait([giving])
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:

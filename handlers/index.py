@@ -11,7 +11,7 @@ from aiogram.filters.callback_data import CallbackQueryFilter
 from aiogram.fsm.state import State
 from aiogram.types import CallbackQuery, Message, TelegramObject
 
-from handlers.filters import Answer
+from handlers.filters import Answer, is_command, said
 
 Index = dict[str | None, list[Router]]
 """Routers in their order by what they know; under None those that listen to anything."""
@@ -39,6 +39,9 @@ class IndexedRouter(Router):
         return UNHANDLED
 
     def _index(self, update_type: str) -> Index:
+        own = self.observers[update_type]
+        if own.handlers or own.outer_middleware:
+            raise ValueError(f"{self.name}: nothing would come to its own handlers and outer middlewares")
         known = [(router, _words(router, update_type)) for router in self.sub_routers]
         every = {None}.union(*(words for _, words in known))
         return {word: [router for router, words in known if words & {word, None}] for word in every}
@@ -48,10 +51,7 @@ def _word(event: TelegramObject, asked: str | None) -> str | None:
     """What an index may hold of an update, read as the filters read it; `asked`: the state that waits for an answer."""
     match event:
         case Message():
-            said = event.text or event.caption or ""
-            if not said.startswith("/"):
-                return asked
-            return said.split(maxsplit=1)[0].partition("@")[0].casefold()
+            return said(event).split(maxsplit=1)[0].partition("@")[0].casefold() if is_command(event) else asked
         case CallbackQuery():
             return (event.data or "").partition(":")[0]
         case _:
@@ -61,16 +61,16 @@ def _word(event: TelegramObject, asked: str | None) -> str | None:
 def _words(router: Router, update_type: str) -> set[str | None]:
     """What a router and those within it know; with None among it they listen to more than that."""
     handlers = [handler for each in router.chain_tail for handler in each.observers[update_type].handlers]
-    return set[str | None]().union(*(_known(handler) for handler in handlers))
+    return set[str | None]().union(*(_known(handler, update_type) for handler in handlers))
 
 
-def _known(handler: HandlerObject) -> set[str | None]:
+def _known(handler: HandlerObject, update_type: str) -> set[str | None]:
     for given in handler.filters or ():
         match given.callback:
             case Command(prefix="/", commands=commands):
                 return {f"/{command}".casefold() if isinstance(command, str) else None for command in commands}
             case CallbackQueryFilter(callback_data=data):
                 return {data.__prefix__}
-            case Answer(states=states):
+            case Answer(states=states) if update_type == "message":
                 return {state.state if isinstance(state, State) else None for state in states}
     return {None}

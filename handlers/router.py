@@ -96,7 +96,7 @@ async def leave_flow(
     data: dict[str, Any],
 ) -> Any:
     """A command or a button is no answer to a question: what is typed later must not land in it any more."""
-    typed = isinstance(event, Message) and not (event.text or "").startswith("/")
+    typed = isinstance(event, Message) and not filters.is_command(event)
     answers = isinstance(data.get("callback_data"), SkipNote)  # a button that is an answer
     if data.get("raw_state") is not None and not typed and not answers:
         state: FSMContext = data["state"]

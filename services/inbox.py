@@ -192,7 +192,7 @@ class Inbox:
     async def act(self, batch: int = BATCH) -> bool:
         """Acts on due events that are believed as they are, several in one transaction: found, booked, told, done.
 
-        False: no more are due now. When one of several fails, nothing of them has happened, and they are taken singly.
+        False: there are no more for now. When one of several fails, none of them has happened: they are taken singly.
         """
         return await self._act(self._act_on_payments, batch)
 

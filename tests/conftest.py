@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -17,6 +18,8 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 from db.database import Database
 from db.embedded import Embedded
@@ -64,8 +67,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     spared = _spared(items)
     config.hook.pytest_deselected(items=list(spared))
     items[:] = [item for item in items if item not in spared]
-    if os.environ.get("CHAOS") != "all":
-        _gather(items)
 
 
 def _spared(items: list[pytest.Item]) -> set[pytest.Item]:
@@ -85,11 +86,15 @@ def _spared(items: list[pytest.Item]) -> set[pytest.Item]:
     return spared
 
 
-def _gather(items: list[pytest.Item]) -> None:
+class _Heaps(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
     """Chaos waits most of the time: half of the workers have all of it, and the others keep the processors busy."""
-    chaos = [item for item in items if Path(__file__).parent / "chaos" in item.path.parents]
-    for nth, item in enumerate(chaos):
-        item.add_marker(pytest.mark.xdist_group(f"chaos-{nth % 3}"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return f"chaos {zlib.crc32(nodeid.encode()) % 3}" if nodeid.startswith("tests/chaos/") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    return None if os.environ.get("CHAOS") == "all" else _Heaps(config, log)
 
 
 @pytest.fixture(scope="session")

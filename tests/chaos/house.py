@@ -235,6 +235,7 @@ class House:
                 await process.ended()
             for line in process.complaints("WARNING", "ERROR", "CRITICAL"):
                 sys.stdout.write(f"{process.log.name}: {line}\n")
+        await until(self._names_its_server)
         if left := self.postmaster():
             os.kill(left, signal.SIGQUIT)
             await until(lambda: self.postmaster() is None)
@@ -249,6 +250,13 @@ class House:
         if (server := self.data / "postgres.log").exists():
             assert not (found := secrecy.revealed(server.read_text())), f"{found} in {server.name}"
         secrecy.keeps_quiet(self.world)
+
+    def _names_its_server(self) -> bool:
+        """Its pid file, if there is one, is not just being written."""
+        try:
+            return bool((self.data / "postgres" / "postmaster.pid").read_text())
+        except FileNotFoundError:
+            return True
 
     def postmaster(self) -> int | None:
         """The bundled database's process."""

@@ -89,6 +89,8 @@ def root(visited: list[str]) -> IndexedRouter:
         (message(caption="/pay"), {}, ["first", "pay", "any state", "pay too"]),
         (message(text="/pay"), {"raw_state": "Asked:amount"}, ["first", "pay", "any state", "pay too"]),
         (message(text="/pay"), {"rights": {1}}, ["first", "pay", "locked pay", "any state", "pay too"]),
+        (message(text=" \n/pay"), {"raw_state": "Asked:amount"}, ["first", "pay", "any state", "pay too"]),
+        (message(caption="/pay"), {"raw_state": "Asked:amount"}, ["first", "pay", "any state", "pay too"]),
         (message(text="/stay"), {"rights": {1}}, ["first", "any state"]),
         (message(text="/"), {"rights": {1}}, ["first", "any state"]),
         (message(text="pay"), {"rights": {1}}, ["first", "any state"]),
@@ -119,3 +121,15 @@ async def test_what_else_telegram_tells_goes_to_all_who_listen(root: IndexedRout
     )
     await root.propagate_event("chat_member", moved, bot=BOT)
     assert visited == ["member"]
+
+
+@pytest.mark.parametrize("kind", ["handler", "outer middleware"])
+async def test_what_would_never_be_asked_is_refused(root: IndexedRouter, kind: str) -> None:
+    async def nothing(*_: Any) -> None: ...
+
+    if kind == "handler":
+        root.message.register(nothing)
+    else:
+        root.message.outer_middleware(nothing)
+    with pytest.raises(ValueError, match="root"):
+        await root.propagate_event("message", message(text="5"), raw_state=None)
