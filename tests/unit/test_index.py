@@ -9,7 +9,7 @@ from aiogram.dispatcher.event.bases import UNHANDLED
 from aiogram.enums import ChatMemberStatus
 from aiogram.filters import Command, MagicData, StateFilter
 from aiogram.filters.callback_data import CallbackData
-from aiogram.fsm.state import State, StatesGroup
+from aiogram.fsm.state import State
 from aiogram.types import CallbackQuery, Chat, ChatMemberLeft, ChatMemberUpdated, Message, TelegramObject, User
 
 from handlers.filters import Answer
@@ -20,9 +20,11 @@ BOT = Bot("1:" + "a" * 35)
 BOT._me = User(id=2, is_bot=True, first_name="Looseline", username="looseline_bot")
 
 
-class Asked(StatesGroup):
-    amount = State()
-    name = State()
+class Asked:
+    """No group of states: of those there are only the bot's."""
+
+    amount = State("amount", "Asked")
+    name = State("name", "Asked")
 
 
 class Door(CallbackData, prefix="d"):
