@@ -20,11 +20,8 @@ BOT = Bot("1:" + "a" * 35)
 BOT._me = User(id=2, is_bot=True, first_name="Looseline", username="looseline_bot")
 
 
-class Asked:
-    """No group of states: of those there are only the bot's."""
-
-    amount = State("amount", "Asked")
-    name = State("name", "Asked")
+# In no group: of groups there are only the bot's.
+AMOUNT, NAME = State("amount", "Asked"), State("name", "Asked")
 
 
 class Door(CallbackData, prefix="d"):
@@ -65,14 +62,14 @@ def root(visited: list[str]) -> IndexedRouter:
 
     locked = IndexedRouter(name="locked")
     locked.message.filter(MagicData(F.rights))
-    locked.include_routers(room("locked pay", Command("pay")), room("locked name", Answer(Asked.name)))
+    locked.include_routers(room("locked pay", Command("pay")), room("locked name", Answer(NAME)))
     root = IndexedRouter(name="root")
     root.include_routers(
         room("first", F.text),
         room("pay", Command("pay", "give", ignore_case=True)),
         locked,
-        room("amount", Answer(Asked.amount)),
-        room("any state", StateFilter(Asked.amount)),
+        room("amount", Answer(AMOUNT)),
+        room("any state", StateFilter(AMOUNT)),
         room("pay too", Command("pay")),
         room("door", Door.filter(), kind="callback_query"),
         room("window", Window.filter(F.number > 1), kind="callback_query"),
