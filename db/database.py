@@ -266,14 +266,16 @@ async def _keeps_statements(dsn: str, user: str | None, password: str | None) ->
     session = "SELECT pg_backend_pid()"
     one = await _connect(dsn, user, password, cached=1)
     try:
+        async with one.transaction():
+            asked = await one.prepare(session, name=f"meeting_{secrets.token_hex(8)}")
+            home = await asked.fetchval()
+        if home == one.get_server_pid():
+            return True
         other = await _connect(dsn, user, password, cached=1)
         try:
-            async with one.transaction():
-                asked = await one.prepare(session, name=f"meeting_{secrets.token_hex(8)}")
-                home = await asked.fetchval()
             for _ in range(_MEETINGS):
                 async with other.transaction():
-                    if home == one.get_server_pid() or await other.fetchval(session) == home:
+                    if await other.fetchval(session) == home:
                         await asked.fetchval(timeout=2)
                         return True
         except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError, TimeoutError):
