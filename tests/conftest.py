@@ -87,10 +87,10 @@ def _spared(items: list[pytest.Item]) -> set[pytest.Item]:
 
 
 class _Heaps(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
-    """Chaos waits most of the time: half of the workers have all of it, and the others keep the processors busy."""
+    """Chaos waits most of the time: two of the workers have all of it, and the others keep the processors busy."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return f"chaos {zlib.crc32(nodeid.encode()) % 3}" if nodeid.startswith("tests/chaos/") else nodeid
+        return f"chaos {zlib.crc32(nodeid.encode()) % 2}" if nodeid.startswith("tests/chaos/") else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
