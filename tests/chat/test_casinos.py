@@ -220,9 +220,11 @@ async def test_an_admin_sees_what_is_odd_and_links_a_stranger_by_hand(town: Sand
 
 
 async def test_the_question_whose_account_it_is_can_be_left(town: Sandbox) -> None:
-    olga = await grown_up(town, 900, "Olga")
+    anna, olga = await grown_up(town, 1001, "Анна"), await grown_up(town, 900, "Olga")
     stranger = town.casino.register(None)
     await town.casino.deposit(stranger, "700")
+    await town.casino.registered(town.casino.register(await click(anna)))
+    await hears(anna, "1Win сообщил о вашей регистрации")  # what came earlier was acted on before
     await opens_casinos(olga)
     await olga.presses("Ничьи счета")
     await olga.sees(stranger)
