@@ -24,7 +24,7 @@ test: $(CAN_TEST)
 	@$(MAKE) check
 	@$(PY) -m pytest
 
-# `make test` kills at some awaits of each flow, this at all of them; then a storm of more than half an hour.
+# `make test` kills at some awaits of each flow, this at all of them; then a storm of three quarters of an hour.
 chaos: $(CAN_TEST)
 	@CHAOS=all $(PY) -m pytest -n 4 tests/chaos tests/services/test_tampering.py
 	@$(PY) -m tests.chaos.storm --kills 1000 --operations 100000
