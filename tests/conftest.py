@@ -64,18 +64,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    spared = _spared(items)
-    config.hook.pytest_deselected(items=list(spared))
-    items[:] = [item for item in items if item not in spared]
-
-
-def _spared(items: list[pytest.Item]) -> set[pytest.Item]:
     """Each case of a test of services runs on one of the servers, in turn; a few tests, and with SERVERS=both all of
     them, on each."""
-    spared: set[pytest.Item] = set()
     if len(_SERVERS) < 2 or "TEST_DATABASE_URL" in os.environ or os.environ.get("SERVERS") == "both":
-        return spared
+        return
     turns: dict[str, int] = {}
+    spared = set()
     for item in items:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "postgres" in item.callspec.params:
             server = str(item.callspec.params["postgres"])
@@ -83,7 +77,8 @@ def _spared(items: list[pytest.Item]) -> set[pytest.Item]:
             alone = item.callspec.id == server and item.path.stem in _BOTH
             if not alone and server != _SERVERS[nth.bit_count() % 2]:  # 0110 1001: no choice stays with one server
                 spared.add(item)
-    return spared
+    config.hook.pytest_deselected(items=list(spared))
+    items[:] = [item for item in items if item not in spared]
 
 
 class _Heaps(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types

@@ -184,6 +184,7 @@ async def world() -> AsyncIterator[Sandbox]:
 async def shop(database: Database, world: Sandbox) -> AsyncIterator[Shop]:
     async with opened(database, world) as shop:
         yield shop
+        assert await shop.bookkeeping.verify() == []
         await shop.bookkeeping.seal()
         assert await shop.bookkeeping.verify() == []
 

@@ -22,7 +22,7 @@ import uvloop
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OURS = tuple(f"{ROOT / floor}{os.sep}" for floor in ("bot", "handlers", "webhooks", "services", "db"))
-SAMPLE = 3
+SAMPLE = 4
 """At most so many awaits of one flow are killed at in one run of the whole suite."""
 _COMMON = ("bot/receiver", "bot/middlewares", "bot/workers", "bot/app", "bot/__main__", "handlers/router")
 _KINDS = {0: "", 1: " in", 2: " out"}  # an await, the way into an `async with`, the way out of it
