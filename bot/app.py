@@ -83,6 +83,8 @@ POLLING = 0x706F6C6C  # the turn that one process has; any number, the same in e
 INBOX_WORKERS = 2
 REREADING_WORKERS = 4
 SENDERS, BULK_SENDERS = 8, 6
+APART_SECONDS = 0.02
+"""Between the first looks of two of them: all at once would take a connection each, and so would each later poll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,18 +411,21 @@ async def run(config: Config, stopping: asyncio.Event, announce: Callable[[str],
             bot, services.outbox, services.reports, services.broadcasts, texts, config.default_language, base_url
         )
         inbox, outbox, broadcasts = services.inbox, services.outbox, services.broadcasts
-        loops = [
-            *(drain(inbox.act, stopping, inbox.arrived) for _ in range(INBOX_WORKERS)),
-            *(drain(inbox.act_rereading, stopping, inbox.arrived_rereading) for _ in range(REREADING_WORKERS)),
-            drain(inbox.act_on_postbacks, stopping, inbox.arrived_postback),
-            *(drain(sender.work, stopping, outbox.added) for _ in range(SENDERS)),
-            *(drain(sender.work_in_bulk, stopping, outbox.added) for _ in range(BULK_SENDERS)),
-            drain(sender.show_progress, stopping),
-            drain(broadcasts.feed, stopping, broadcasts.begun),
-            drain(services.bookkeeping.work, stopping),
-            watch_event_loop(metrics, stopping),
+        work = [
+            *[(inbox.act, inbox.arrived)] * INBOX_WORKERS,
+            *[(inbox.act_rereading, inbox.arrived_rereading)] * REREADING_WORKERS,
+            (inbox.act_on_postbacks, inbox.arrived_postback),
+            *[(sender.work, outbox.added)] * SENDERS,
+            *[(sender.work_in_bulk, outbox.added)] * BULK_SENDERS,
+            (sender.show_progress, None),
+            (broadcasts.feed, broadcasts.begun),
+            (services.bookkeeping.work, None),
         ]
-        tasks = [asyncio.create_task(loop) for loop in loops]
+        tasks = [
+            asyncio.create_task(drain(do, stopping, told, first=nth * APART_SECONDS))
+            for nth, (do, told) in enumerate(work)
+        ]
+        tasks.append(asyncio.create_task(watch_event_loop(metrics, stopping)))
         stack.push_async_callback(_finish, tasks)
         receive = asyncio.create_task(
             _supervised(receiver.poll)

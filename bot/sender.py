@@ -28,6 +28,7 @@ from aiogram.exceptions import (
 )
 from aiogram.types import FSInputFile, LinkPreviewOptions, Message
 
+from bot.workers import POLL_SECONDS
 from db.models import BroadcastText, Language, Report
 from db.outbox import BULK, URGENT, Claimed
 from handlers import keyboards
@@ -64,12 +65,18 @@ PROGRESS_SECONDS = 2.0
 
 @dataclass
 class Lane:
-    """Messages of some priorities, which go out one after another. Whose turn it is claims the most urgent one then."""
+    """Messages of some priorities, which go out one after another. Whose turn it is claims the most urgent one then.
+
+    One message wakes many senders: until `vain_until` they need not look for what one of them has just looked for in
+    vain, when the outbox's bell had rung `vain_rings` times and not since.
+    """
 
     priorities: range
     per_second: float
     yields: float = 0.0
     next_at: float = 0.0
+    vain_until: float = 0.0
+    vain_rings: int = -1
     gate: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -115,7 +122,7 @@ class Limits:
 
 
 class LeaseLost(Exception):
-    """The database was away for so long that another sender has the message now."""
+    """It took so long that another sender has the message now, or its chat is gone: nothing is left to do here."""
 
 
 @asynccontextmanager
@@ -151,9 +158,13 @@ class Sender:
 
     async def _work(self, lane: Lane) -> bool:
         async with lane.gate:
+            rings = self.outbox.added.rings
+            if rings == lane.vain_rings and time.monotonic() < lane.vain_until:
+                return False
             await self.limits.turn(lane)
             message = await self.outbox.claim(lane.priorities)
             if message is None:
+                lane.vain_rings, lane.vain_until = rings, time.monotonic() + POLL_SECONDS / 2
                 return False
             delay = self.limits.chat_delay(message.chat_id)
             if not delay:
@@ -167,12 +178,15 @@ class Sender:
             await self._failed(message, error)
         except TemporarilyUnavailable as error:  # a document is made from the records
             await self._try_later(message, type(error).__name__)
+        except LeaseLost:
+            logger.warning("message is not ours any more", extra={"outbox_id": message.id})
         except Exception as error:
             # A text that cannot be rendered, or an answer that is none of Telegram's: mended before it is too old.
             logger.exception("message cannot be sent", extra={"outbox_id": message.id})
             await self._try_later(message, type(error).__name__)
         else:
             await self.outbox.sent(message, shown_as)
+        lane.vain_rings = -1  # what waited behind it in its chat can go now
         return True
 
     async def show_progress(self) -> bool:

@@ -14,22 +14,33 @@ POLL_SECONDS = 1.0
 
 
 async def drain(
-    work: Callable[[], Awaitable[bool]], stopping: asyncio.Event, arrived: asyncio.Event | None = None
+    work: Callable[[], Awaitable[bool]],
+    stopping: asyncio.Event,
+    arrived: asyncio.Event | None = None,
+    *,
+    first: float = 0,
 ) -> None:
-    """Calls `work` while it finds something, then waits to be told or for the next poll. What runs is finished."""
-    while not stopping.is_set():
+    """Calls `work` while it finds something, then waits to be told or for the next poll. What runs is finished.
+
+    `first` is how many seconds it waits before it looks of itself for the first time.
+    """
+    patience = first
+    while True:
+        # Stopping may have been said while `work` ran, and another loop may have cleared what was to wake us.
+        if patience and not stopping.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await (arrived or stopping).wait()
+            if arrived is not None:
+                arrived.clear()
+        if stopping.is_set():
+            return
+        patience = POLL_SECONDS
         try:
             if await work():
-                continue
+                patience = 0
         except TemporarilyUnavailable:
             logger.warning("the database cannot be reached", extra={"work": work.__qualname__})
         except Exception:
             # The row has been put off; the loop must outlive any bug in one piece of work.
             logger.exception("work failed", extra={"work": work.__qualname__})
-        if stopping.is_set():  # said while `work` ran; another loop may have cleared since what was to wake us
-            break
-        with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS):
-                await (arrived or stopping).wait()
-        if arrived is not None:
-            arrived.clear()

@@ -95,7 +95,7 @@ class Database:
         """
         with _told_plainly():
             dsn = await _embedded_database(server) if isinstance(server, Embedded) else server
-            restricted = await _prepare(dsn, schema)
+            restricted, keeps = await _prepare(dsn, schema)
             user, password = _app_login(dsn) if restricted else (None, None)
             pool = asyncpg.create_pool(
                 dsn,
@@ -106,7 +106,7 @@ class Database:
                 init=_speak_json,
                 reset=_keep,
                 timeout=_CONNECT_SECONDS,
-                statement_cache_size=_CACHED if await _keeps_statements(dsn, user, password) else 0,
+                statement_cache_size=_CACHED if keeps else 0,
                 command_timeout=_ANSWER_SECONDS,
                 server_settings={"application_name": application_name},
             )
@@ -255,16 +255,22 @@ async def _connect(
     )
 
 
-async def _keeps_statements(dsn: str, user: str | None, password: str | None) -> bool:
-    """Whether a statement prepared once can be used again. A pooler may lead each transaction to another session;
-    PgBouncer follows with the statements from 1.21 on, when max_prepared_statements is above 0.
+async def _keeps_statements(dsn: str, user: str | None = None, password: str | None = None) -> bool | None:
+    """Whether a statement prepared once can be used again; None when the login is refused. A pooler may lead each
+    transaction to another session; PgBouncer follows with the statements from 1.21 on, when max_prepared_statements is
+    above 0.
 
     Behind a pooler, which answers for a server process that is none, it is believed only when seen: the statement is
     asked for while somebody else has the session that it was prepared in. While others use the pooler too, that takes
     some tries. Its name is nobody else's: what an earlier process left in the pooler's sessions must not answer for it.
     """
     session = "SELECT pg_backend_pid()"
-    one = await _connect(dsn, user, password, cached=1)
+    try:
+        one = await _connect(dsn, user, password, cached=1)
+    except asyncpg.PostgresError as error:
+        if isinstance(error, asyncpg.CannotConnectNowError | asyncpg.TooManyConnectionsError):
+            raise
+        return None  # no such role, another password, no line for it at the server or at the pooler
     try:
         async with one.transaction():
             asked = await one.prepare(session, name=f"meeting_{secrets.token_hex(8)}")
@@ -306,8 +312,9 @@ async def _embedded_database(server: Embedded) -> str:
     return server.owner_dsn(_EMBEDDED_DATABASE)
 
 
-async def _prepare(dsn: str, schema: Path) -> bool:
-    """Schema, role, currencies and limits; returns whether the program can log in as its own role."""
+async def _prepare(dsn: str, schema: Path) -> tuple[bool, bool]:
+    """Schema, role, currencies and limits; returns whether the program can log in as its own role, and whether a
+    statement prepared once can be used again."""
     text = await asyncio.to_thread(schema.read_text, "utf-8")
     try:
         owner = await _connect(dsn)
@@ -318,24 +325,26 @@ async def _prepare(dsn: str, schema: Path) -> bool:
     try:
         # A login that fails is held against the next ones by PgBouncer for a while, so none is tried in vain.
         exists = await owner.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", APP_ROLE)
-        known = bool(exists) and await _can_log_in(dsn)
+        keeps = await _keeps_statements(dsn, *_app_login(dsn)) if exists else None
         for attempt in range(_TRIES):
             try:
                 # One transaction, so that its lock holds behind PgBouncer too: of several processes
                 # that start at once, one prepares and the others find it done.
                 async with owner.transaction():
-                    await _set_up(owner, dsn, text, make_role=not known)
+                    await _set_up(owner, dsn, text, make_role=keeps is None)
                 break
             except (asyncpg.InternalServerError, asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError):
                 # Roles belong to the whole server, the lock to one database: somebody else made the role.
                 if attempt == _TRIES - 1:
                     raise
                 await asyncio.sleep(random.uniform(0.05, 0.2))
+        if keeps is None:
+            keeps = await _keeps_statements(dsn, *_app_login(dsn))
         # The login was given its rights only if it was there when the schema was applied.
-        if (known or await _can_log_in(dsn)) and await owner.fetchval(
+        if keeps is not None and await owner.fetchval(
             "SELECT has_table_privilege($1, 'public.schema_version', 'SELECT')", APP_ROLE
         ):
-            return True
+            return True, keeps
         async with owner.transaction():
             await _limit(owner, await owner.fetchval("SELECT current_user"))
     except asyncpg.InsufficientPrivilegeError as error:
@@ -345,7 +354,7 @@ async def _prepare(dsn: str, schema: Path) -> bool:
     finally:
         await owner.close(timeout=_CONNECT_SECONDS)
     logger.warning("the program logs in as the owner of the database: only triggers protect the ledger")
-    return False
+    return False, bool(await _keeps_statements(dsn) if keeps is None else keeps)
 
 
 async def _set_up(owner: Tx, dsn: str, schema: str, *, make_role: bool) -> None:
@@ -458,18 +467,6 @@ async def _forbid_temporary(owner: Tx) -> None:
     )
     if statement:
         await owner.execute(statement)
-
-
-async def _can_log_in(dsn: str) -> bool:
-    """Whether the program's own role can log in."""
-    try:
-        connection = await _connect(dsn, *_app_login(dsn))
-    except asyncpg.PostgresError as error:
-        if isinstance(error, asyncpg.CannotConnectNowError | asyncpg.TooManyConnectionsError):
-            raise
-        return False  # no such role, another password, no line for it at the server or at the pooler
-    await connection.close(timeout=_CONNECT_SECONDS)
-    return True
 
 
 def _app_login(dsn: str) -> tuple[str, str | None]:

@@ -31,11 +31,21 @@ def argument(value: Argument) -> object:
             return value
 
 
+class Bell(asyncio.Event):
+    """An event that counts how often it was set: whoever looked since the last time need not look again."""
+
+    rings = 0
+
+    def set(self) -> None:
+        self.rings += 1
+        super().set()
+
+
 @dataclass(frozen=True, slots=True)
 class Outbox:
     database: Database
     staff: Staff
-    added: asyncio.Event = field(default_factory=asyncio.Event)
+    added: Bell = field(default_factory=Bell)
     """Set after a commit that added messages: the sender need not wait for its next poll."""
 
     async def tell(self, tx: Tx, *notices: Notice) -> None:

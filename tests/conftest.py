@@ -1,6 +1,7 @@
 """Databases for the tests: servers for each worker, a template with the schema, and a fresh copy for each test."""
 
 import asyncio
+import fcntl
 import gc
 import os
 import shutil
@@ -93,10 +94,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Callable[[str], str]]:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
     """The owner's address of a server by its name. It is started when it is first asked for, and stays."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
     with ExitStack() as stack:
-        yield cache(lambda name: stack.enter_context(_server(name)))
+        yield cache(lambda name: stack.enter_context(_server(name, shared)))
 
 
 @pytest.fixture(scope="session")
@@ -106,23 +109,38 @@ def postgres(request: pytest.FixtureRequest, servers: Callable[[str], str]) -> s
 
 
 @pytest.fixture(scope="session")
-def templates() -> Callable[[str], str]:
-    """The name of a database with the schema in it by the address of its server, where it is made once."""
-    return cache(_template)
+def template(postgres: str) -> str:
+    """The name of a database with the schema in it."""
+    if "TEST_DATABASE_URL" not in os.environ:
+        return _TEMPLATE
+    name = f"{_TEMPLATE}_{uuid4().hex[:8]}"
+    _make_template(postgres, name)
+    return name
 
 
 @pytest.fixture(scope="session")
-def template(postgres: str, templates: Callable[[str], str]) -> str:
-    return templates(postgres)
+def administer(servers: object) -> Iterator[Callable[[str, str], None]]:
+    """Has a server's owner run a statement, always over the same connection: a new one would take as long again."""
+    connections: dict[str, asyncpg.Connection[asyncpg.Record]] = {}
+
+    async def run(server: str, sql: str) -> None:
+        if server not in connections:
+            connections[server] = await asyncpg.connect(server)
+        await connections[server].execute(sql)
+
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        yield lambda server, sql: runner.run(run(server, sql))
+        for connection in connections.values():
+            runner.run(connection.close())
 
 
 @pytest.fixture
-async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
+def database_url(postgres: str, template: str, administer: Callable[[str, str], None]) -> Iterator[str]:
     """The owner's address of a fresh database."""
     name = f"test_{uuid4().hex}"
-    await statement(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield in_database(postgres, name)
-    await statement(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -133,27 +151,43 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @contextmanager
-def _server(name: str) -> Iterator[str]:
+def _server(name: str, shared: Path) -> Iterator[str]:
+    """A server with the template in it, copied from one that is made once for all workers."""
+    made = shared / name
     with server_folder() as folder:
-        if name == "postgresql15":
-            with postgresql_15(folder) as url:
-                yield url
-        else:
-            server = asyncio.run(Embedded.start(folder, durable=False))
-            try:
-                yield server.owner_dsn("postgres")
-            finally:
-                asyncio.run(server.stop())
+        home = folder / name
+        with made.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                with _running(name, home) as url:
+                    _make_template(url, _TEMPLATE)
+                subprocess.run(["cp", "-a", home, made], check=True)
+        if not home.exists():
+            subprocess.run(["cp", "-a", made, home], check=True)
+        with _running(name, home) as url:
+            yield url
 
 
-def _template(server: str) -> str:
-    async def make() -> str:
-        name = f"{_TEMPLATE}_{uuid4().hex[:8]}"
+@contextmanager
+def _running(name: str, home: Path) -> Iterator[str]:
+    if name == "postgresql15":
+        with postgresql_15(home) as url:
+            yield url
+    else:
+        server = asyncio.run(Embedded.start(home, durable=False))
+        try:
+            yield server.owner_dsn("postgres")
+        finally:
+            asyncio.run(server.stop())
+
+
+def _make_template(server: str, name: str) -> None:
+    async def make() -> None:
         await statement(server, f"CREATE DATABASE {name} TEMPLATE template0")
         async with Database.open(in_database(server, name)):
-            return name
+            pass
 
-    return asyncio.run(make())
+    asyncio.run(make())
 
 
 @contextmanager
@@ -170,35 +204,25 @@ def server_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def postgresql_15(folder: Path) -> Iterator[str]:
-    """The machine's own PostgreSQL 15 in a folder. For root under the account its package made."""
+def postgresql_15(home: Path) -> Iterator[str]:
+    """The machine's own PostgreSQL 15 in this folder, made if need be. For root under the account its package made."""
     account = "postgres" if os.geteuid() == 0 else None
-    if account:
-        shutil.chown(folder, account)
-    home = folder / "postgresql15"
-    subprocess.run(
-        [
-            POSTGRESQL_15 / "initdb",
-            "-D",
-            home,
-            "-U",
-            "postgres",
-            "--auth=trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "-N",
-        ],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        check=True,
-        user=account,
-    )
+    if not home.exists():
+        home.mkdir()
+        if account:
+            shutil.chown(home, account)
+        subprocess.run(
+            [POSTGRESQL_15 / "initdb", "-D", home, "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C", "-N"],
+            cwd=home,
+            stdout=subprocess.DEVNULL,
+            check=True,
+            user=account,
+        )
     settings = ["listen_addresses=", "unix_socket_directories=.", "fsync=off", "full_page_writes=off"]
-    with (folder / "log").open("wb") as log:
+    with (home / "log").open("wb") as log:
         server = subprocess.Popen(
             [POSTGRESQL_15 / "postgres", "-D", home, *(word for line in settings for word in ("-c", line))],
-            cwd=folder,
+            cwd=home,
             stdout=log,
             stderr=log,
             user=account,

@@ -316,7 +316,7 @@ class Storm:
             async with asyncio.timeout(60):
                 await self.world.deliveries.drained()
             async with self.house.books() as books:
-                await _time_passes(books)  # nothing is leased: everybody has been heard, and nobody was killed since
+                await _time_passes(books, leases="lease IS NULL")  # who has one works on it: nobody was killed since
                 players = {each.person.id: each.number for each in self.crowd.players}
                 proof = Proof(self.world, self.notes, books, players)
                 try:
@@ -346,10 +346,10 @@ class Storm:
         self.house.processes.clear()
 
 
-async def _time_passes(books: Tx) -> None:
-    """Every lease is over and every pause, and whoever asks asks now."""
-    await books.execute("UPDATE webhook_inbox SET run_at = now() WHERE state = 'queued'")
-    await books.execute("UPDATE outbox SET run_at = now() WHERE state = 'queued'")
+async def _time_passes(books: Tx, *, leases: str = "true") -> None:
+    """Every pause is over, every lease or those named, and whoever asks asks now."""
+    await books.execute(f"UPDATE webhook_inbox SET run_at = now() WHERE state = 'queued' AND {leases}")
+    await books.execute(f"UPDATE outbox SET run_at = now() WHERE state = 'queued' AND {leases}")
     await books.execute("UPDATE job SET run_at = now() WHERE state = 'queued'")
     await books.execute(
         "UPDATE wallet_operations SET next_check_at = now(), checked_at = NULL WHERE next_check_at IS NOT NULL"

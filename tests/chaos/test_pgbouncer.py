@@ -81,7 +81,7 @@ class Pooler:
 
 @pytest.fixture
 def pooler() -> Iterator[Pooler]:
-    with server_folder() as folder, postgresql_15(folder) as server:
+    with server_folder() as folder, postgresql_15(folder / "server") as server:
         asyncio.run(statement(server, "CREATE DATABASE looseline"))
         pooler = Pooler(folder, server)
         pooler.start()
@@ -143,7 +143,7 @@ async def test_what_it_does_with_statements_is_seen_through_any_traffic(pooler: 
             await connection.close()
 
     others = [asyncio.create_task(traffic()) for _ in range(4)]
-    assert not any([await _keeps_statements(pooler.address, None, None) for _ in range(20)])
+    assert {await _keeps_statements(pooler.address) for _ in range(20)} == {False}
     for other in others:
         other.cancel()
     await asyncio.gather(*others, return_exceptions=True)

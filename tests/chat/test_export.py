@@ -154,6 +154,29 @@ async def test_long_work_says_how_far_it_is_and_the_bot_goes_on_answering(
     await anna.wait_for(lambda message: message.has("файл ниже"), old=True)
 
 
+async def test_a_report_that_another_sender_took_over_is_left_to_it(
+    town: Sandbox, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bot.sender.PROGRESS_SECONDS", 0.05)
+    anna, _ = await with_past(town, database, 2000)
+    await anna.presses("Сделать отчёт", on=await chooses(anna, "Всё время", "PDF"))
+    await anna.sees(re.compile(r"Готовлю отчёт… \d+ %"))
+    async with database.connection() as tx:
+        taken = (
+            "UPDATE outbox SET lease = gen_random_uuid(), run_at = now() + interval '1 h' WHERE report_id IS NOT NULL"
+        )
+        assert await tx.execute(taken) == "UPDATE 1"
+    while "message is not ours any more" not in caplog.messages:  # noqa: ASYNC110  nothing tells of it but the log
+        await asyncio.sleep(0.02)
+    assert not any(message.file for message in anna.shown)
+    async with database.connection() as tx:  # the other one died
+        await tx.execute("UPDATE outbox SET run_at = now() WHERE report_id IS NOT NULL")
+    await a_file(anna)
+    await anna.wait_for(lambda message: message.has("файл ниже"), old=True)
+    assert sum(message.file is not None for message in anna.shown) == 1
+    assert not any(record.levelname == "ERROR" for record in caplog.records)
+
+
 async def test_a_report_that_was_sent_and_not_marked_comes_again(town: Sandbox, database: Database) -> None:
     anna, _ = await with_past(town, database)
     parts = await chooses(anna, "Всё время", "CSV")
