@@ -202,12 +202,10 @@ async def test_corrections_beside_deposits_lose_nothing(shop: Shop) -> None:
     assert (await shop.wallet(anna, "USD")).available == Money(60_00, "USD")
 
 
-@pytest.mark.parametrize(
-    ("typed", "minor"),
-    [("+50", 50_00), (" -20,50 ", -20_50), ("−1 000.05", -1_000_05), ("– 7", -7_00), ("+0.01", 1)],
-)
-async def test_a_change_is_read_with_its_sign(shop: Shop, typed: str, minor: int) -> None:
-    assert shop.adjustments.parse("USD", typed) == Money(minor, "USD")
+async def test_a_change_is_read_with_its_sign(shop: Shop, subtests: pytest.Subtests) -> None:
+    for typed, minor in [("+50", 50_00), (" -20,50 ", -20_50), ("−1 000.05", -1_000_05), ("– 7", -7_00), ("+0.01", 1)]:
+        with subtests.test(typed=typed):
+            assert shop.adjustments.parse("USD", typed) == Money(minor, "USD")
 
 
 NO_CHANGES: list[tuple[str, type[DomainError]]] = [
@@ -244,10 +242,10 @@ async def test_what_does_not_exist_is_not_found(shop: Shop) -> None:
             await decide(SECOND_ADMIN, 2**63 - 1)
 
 
-@pytest.mark.parametrize("reason", ["", " \n ", "\u202e\u200b", "x" * 201, "y" * 4000])
-async def test_a_correction_says_why_in_a_few_words(shop: Shop, reason: str) -> None:
-    with pytest.raises(ReasonNeeded):
-        await corrects(shop, await shop.player(), SMALL, reason=reason)
+async def test_a_correction_says_why_in_a_few_words(shop: Shop, subtests: pytest.Subtests) -> None:
+    for reason in ["", " \n ", "\u202e\u200b", "x" * 201, "y" * 4000]:
+        with subtests.test(reason=reason), pytest.raises(ReasonNeeded):
+            await corrects(shop, await shop.player(), SMALL, reason=reason)
 
 
 async def test_a_reason_is_kept_as_it_was_meant_whatever_is_in_it(shop: Shop) -> None:

@@ -237,40 +237,56 @@ async def test_an_answer_that_took_long_does_not_undo_what_telegram_said_meanwhi
 # ---- what is typed
 
 
-@pytest.mark.parametrize(
-    ("typed", "odds"),
-    [("1.85", "1.85"), ("1,85", "1.85"), (" 2 ", "2.00"), ("1.5", "1.50"), ("1.01", "1.01"), ("1000", "1000.00")],
-)
-async def test_odds_are_read_as_people_write_them(shop: Shop, typed: str, odds: str) -> None:
-    assert str(shop.signals.odds(typed)) == odds
+async def test_odds_are_read_as_people_write_them(shop: Shop, subtests: pytest.Subtests) -> None:
+    for typed, odds in [
+        ("1.85", "1.85"),
+        ("1,85", "1.85"),
+        (" 2 ", "2.00"),
+        ("1.5", "1.50"),
+        ("1.01", "1.01"),
+        ("1000", "1000.00"),
+    ]:
+        with subtests.test(typed=typed):
+            assert str(shop.signals.odds(typed)) == odds
 
 
-@pytest.mark.parametrize(
-    "typed", ["", "1", "1.00", "1000.01", "1.855", "-2", "+2", "1/2", "2.", ".5", "1e2", "NaN", "٢", "two", "1 .85"]
-)
-async def test_odds_that_are_none_are_refused(shop: Shop, typed: str) -> None:
-    with pytest.raises(BadOdds):
-        shop.signals.odds(typed)
+async def test_odds_that_are_none_are_refused(shop: Shop, subtests: pytest.Subtests) -> None:
+    for typed in [
+        "",
+        "1",
+        "1.00",
+        "1000.01",
+        "1.855",
+        "-2",
+        "+2",
+        "1/2",
+        "2.",
+        ".5",
+        "1e2",
+        "NaN",
+        "٢",
+        "two",
+        "1 .85",
+    ]:
+        with subtests.test(typed=typed), pytest.raises(BadOdds):
+            shop.signals.odds(typed)
 
 
-@pytest.mark.parametrize(
-    ("typed", "start"),
-    [
+async def test_a_start_is_typed_in_our_zone_with_or_without_its_year(shop: Shop, subtests: pytest.Subtests) -> None:
+    for typed, start in [
         ("25.11.2026 21:30", "2026-11-25T18:30"),
         ("25.11 21:30", "2026-11-25T18:30"),
         ("5.12, 9:05", "2026-12-05T06:05"),
         ("21.11 15:01", "2026-11-21T12:01"),
         ("02.01 18:00", "2027-01-02T15:00"),  # the next one, as November is over by then
         ("21.11.2027 14:00", "2027-11-21T11:00"),
-    ],
-)
-async def test_a_start_is_typed_in_our_zone_with_or_without_its_year(shop: Shop, typed: str, start: str) -> None:
-    assert shop.signals.start(typed, NOW) == datetime.fromisoformat(start).replace(tzinfo=UTC)
+    ]:
+        with subtests.test(typed=typed):
+            assert shop.signals.start(typed, NOW) == datetime.fromisoformat(start).replace(tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("typed", "problem"),
-    [
+async def test_a_start_that_is_none_is_refused_with_the_reason(shop: Shop, subtests: pytest.Subtests) -> None:
+    for typed, problem in [
         ("", "shape"),
         ("tomorrow", "shape"),
         ("25.11.2026", "shape"),
@@ -287,13 +303,12 @@ async def test_a_start_is_typed_in_our_zone_with_or_without_its_year(shop: Shop,
         ("01.01.0001 00:00", "passed"),
         ("25.11.2027 21:30", "far"),
         ("31.12.9999 23:59", "far"),
-    ],
-)
-async def test_a_start_that_is_none_is_refused_with_the_reason(shop: Shop, typed: str, problem: str) -> None:
-    with pytest.raises(BadStart) as caught:
-        shop.signals.start(typed, NOW)
-    assert (caught.value.problem, caught.value.zone) == (problem, "Europe/Moscow")
-    assert shop.signals.start(caught.value.example, NOW) > NOW
+    ]:
+        with subtests.test(typed=typed):
+            with pytest.raises(BadStart) as caught:
+                shop.signals.start(typed, NOW)
+            assert (caught.value.problem, caught.value.zone) == (problem, "Europe/Moscow")
+            assert shop.signals.start(caught.value.example, NOW) > NOW
 
 
 async def test_words_are_kept_in_one_line_and_none_of_the_banned(shop: Shop) -> None:
@@ -427,9 +442,9 @@ async def test_only_who_has_the_right_publishes_takes_back_and_enters_results(sh
 # ---- never changed
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+async def test_the_database_changes_nothing_that_was_published(shop: Shop, subtests: pytest.Subtests) -> None:
+    (signal_id,) = await past(shop, ("1.85", "lost", "3 days", True))
+    for change in [
         "event = 'Other'",
         "pick = 'Under 2.5'",
         "odds = 9.99",
@@ -442,17 +457,15 @@ async def test_only_who_has_the_right_publishes_takes_back_and_enters_results(sh
         "result = 'won'",
         "withdrawn_at = NULL, withdrawn_by = NULL",
         "withdrawn_at = now()",
-    ],
-)
-async def test_the_database_changes_nothing_that_was_published(shop: Shop, change: str) -> None:
-    (signal_id,) = await past(shop, ("1.85", "lost", "3 days", True))
-    for connect, refusal in (
-        (shop.database.owner, "is not changed"),
-        (shop.database.connection, r"is not changed|permission denied"),
-    ):
-        async with connect() as tx:
-            with pytest.raises(asyncpg.PostgresError, match=refusal):
-                await tx.execute(f"UPDATE signal SET {change} WHERE id = $1", signal_id)
+    ]:
+        with subtests.test(change=change):
+            for connect, refusal in (
+                (shop.database.owner, "is not changed"),
+                (shop.database.connection, r"is not changed|permission denied"),
+            ):
+                async with connect() as tx:
+                    with pytest.raises(asyncpg.PostgresError, match=refusal):
+                        await tx.execute(f"UPDATE signal SET {change} WHERE id = $1", signal_id)
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM signal", "TRUNCATE signal CASCADE"])

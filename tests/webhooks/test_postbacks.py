@@ -110,21 +110,24 @@ HOSTILE: list[tuple[str, str, bytes, set[int]]] = [
 ]
 
 
-@pytest.mark.parametrize("number", range(len(HOSTILE)))
-async def test_whatever_comes_is_answered_and_never_breaks_anything(shop: Shop, door: Door, number: int) -> None:
-    method, rest, body, answers = HOSTILE[number]
+def answered(door: Door, method: str, rest: str, body: bytes) -> int:
+    """The status of a request that no client would send."""
+    with socket.create_connection((door.host, door.port), timeout=10) as caller:
+        head = f"{method} {PATH}{rest} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        caller.sendall(head.encode() + body)
+        return int(caller.recv(100).split()[1])
 
-    def send() -> int:
-        with socket.create_connection((door.host, door.port), timeout=10) as caller:
-            head = f"{method} {PATH}{rest} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-            caller.sendall(head.encode() + body)
-            return int(caller.recv(100).split()[1])
 
-    assert await asyncio.to_thread(send) in answers
-    await shop.works()
-    async with shop.database.connection() as tx:
-        assert await tx.fetchval("SELECT count(*) FROM webhook_inbox WHERE state <> 'done'") == 0
-        assert await tx.fetchval("SELECT count(*) FROM casino_event WHERE problem IS NULL") == 0
+async def test_whatever_comes_is_answered_and_never_breaks_anything(
+    shop: Shop, door: Door, subtests: pytest.Subtests
+) -> None:
+    for method, rest, body, answers in HOSTILE:
+        with subtests.test(method=method, rest=rest, body=body):
+            assert await asyncio.to_thread(answered, door, method, rest, body) in answers
+            await shop.works()
+            async with shop.database.connection() as tx:
+                assert await tx.fetchval("SELECT count(*) FROM webhook_inbox WHERE state <> 'done'") == 0
+                assert await tx.fetchval("SELECT count(*) FROM casino_event WHERE problem IS NULL") == 0
 
 
 async def test_raw_bytes_in_the_address_are_no_trouble(shop: Shop, door: Door) -> None:
@@ -144,9 +147,8 @@ async def test_raw_bytes_in_the_address_are_no_trouble(shop: Shop, door: Door) -
     await shop.works()
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
+async def test_only_the_right_address_opens(shop: Shop, door: Door, subtests: pytest.Subtests) -> None:
+    for path, status in [
         ("/postback/1win/wrong", 403),
         ("/postback/1win/fixture-path-secre", 403),
         ("/postback/1win/" + quote("пароль"), 403),
@@ -155,13 +157,12 @@ async def test_raw_bytes_in_the_address_are_no_trouble(shop: Shop, door: Door) -
         ("/postback/pinup/fixture-path-secret", 404),
         ("/postback/1WIN/fixture-path-secret", 404),
         ("/postback/1win/fixture-path-secret/more", 404),
-    ],
-)
-async def test_only_the_right_address_opens(shop: Shop, door: Door, path: str, status: int) -> None:
-    for method in ("GET", "POST"):
-        async with door.request(method, path, params=FIXTURES["deposit"]["query"]) as response:
-            assert response.status == status
-    assert await stored(shop) == 0
+    ]:
+        with subtests.test(path=path):
+            for method in ("GET", "POST"):
+                async with door.request(method, path, params=FIXTURES["deposit"]["query"]) as response:
+                    assert response.status == status
+            assert await stored(shop) == 0
 
 
 async def test_guessing_the_secret_is_slowed_down_and_the_casino_still_passes(shop: Shop, door: Door) -> None:
