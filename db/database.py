@@ -358,10 +358,10 @@ async def _prepare(dsn: str, schema: Path) -> tuple[bool, bool]:
 
 
 async def _set_up(owner: Tx, dsn: str, schema: str, *, make_role: bool) -> None:
-    await owner.execute("SET LOCAL statement_timeout = 0")
-    await owner.execute("SET LOCAL lock_timeout = 0")
-    await owner.execute("SET LOCAL search_path = public")
-    await owner.execute("SELECT pg_advisory_xact_lock($1)", _SETUP_LOCK)
+    await owner.execute(
+        "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL search_path = public;"
+        f"SELECT pg_advisory_xact_lock({_SETUP_LOCK})"
+    )
     version = int(await owner.fetchval("SHOW server_version_num"))
     if version < _OLDEST_SERVER:
         raise DatabaseRefused(
@@ -371,8 +371,10 @@ async def _set_up(owner: Tx, dsn: str, schema: str, *, make_role: bool) -> None:
         await _make_role(owner, dsn)
     role = bool(await owner.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", APP_ROLE))
     await _apply(owner, schema, role=role)
-    for currency in CURRENCIES.values():
-        await owner.execute("SELECT currency_open($1, $2, $3)", currency.code, currency.number, currency.exponent)
+    await owner.executemany(
+        "SELECT currency_open($1, $2, $3)",
+        [(currency.code, currency.number, currency.exponent) for currency in CURRENCIES.values()],
+    )
     if role:
         await _limit(owner, APP_ROLE)
         await _forbid_temporary(owner)
@@ -434,27 +436,24 @@ async def _apply(owner: Tx, schema: str, *, role: bool) -> None:
 
 async def _limit(owner: Tx, role: str) -> None:
     """Sets the limits of a login in this database; asks first, because two writers of one setting collide."""
-    current = await owner.fetchval(
+    statements = await owner.fetchval(
         """
-        SELECT setconfig FROM pg_db_role_setting
-        WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND setrole = (SELECT oid FROM pg_roles WHERE rolname = $1)
+        SELECT string_agg(
+            format('ALTER ROLE %I IN DATABASE %I SET %I = %L', $1::text, current_database(), name, value), ';')
+          FROM unnest($2::text[], $3::text[]) AS limits (name, value)
+          WHERE NOT EXISTS (SELECT FROM pg_db_role_setting
+            WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+              AND setrole = (SELECT oid FROM pg_roles WHERE rolname = $1)
+              AND format('%s=%s', name, value) = ANY (setconfig))
         """,
-        role,
+        *(role, list(_LIMITS), list(_LIMITS.values())),
     )
-    try:
-        async with owner.transaction():
-            for name, value in _LIMITS.items():
-                if f"{name}={value}" not in (current or ()):
-                    await owner.execute(
-                        await owner.fetchval(
-                            "SELECT format('ALTER ROLE %I IN DATABASE %I SET %I = %L', "
-                            "$1::text, current_database(), $2::text, $3::text)",
-                            *(role, name, value),
-                        )
-                    )
-    except asyncpg.InsufficientPrivilegeError:
-        logger.warning("the owner of the database may not set the limits of the login", extra={"role": role})
+    if statements:
+        try:
+            async with owner.transaction():
+                await owner.execute(statements)
+        except asyncpg.InsufficientPrivilegeError:
+            logger.warning("the owner of the database may not set the limits of the login", extra={"role": role})
 
 
 async def _forbid_temporary(owner: Tx) -> None:
