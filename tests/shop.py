@@ -130,8 +130,8 @@ class Shop:
             )
         )
 
-    async def works(self, workers: int = 4) -> None:
-        """Several workers at once, until nothing is due."""
+    async def works(self, workers: int = 2) -> None:
+        """As many workers at once as a bot has for a delivery, or more of them, until nothing is due."""
 
         async def drain() -> None:
             while await self.inbox.act() or await self.inbox.act_rereading() or await self.inbox.act_on_postbacks():

@@ -196,9 +196,9 @@ async def test_corrections_beside_deposits_lose_nothing(shop: Shop) -> None:
     await asyncio.gather(
         shop.receives(ProviderName.STRIPE, [*events, *events]),
         *(corrects(shop, anna, Money(1_00, "USD"), key=f"give-{n:03}") for n in range(10)),
-        shop.works(),
+        shop.works(4),
     )
-    await shop.works()
+    await shop.works(4)
     assert (await shop.wallet(anna, "USD")).available == Money(60_00, "USD")
 
 

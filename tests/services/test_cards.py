@@ -108,9 +108,9 @@ async def test_webhooks_in_any_order_many_times_and_the_poller_keep_one_card(
     random.shuffle(events)
     await shop.due_now()
     await asyncio.gather(
-        shop.receives(provider, events), shop.deposits.poll(provider), *(shop.works() for _ in range(3))
+        shop.receives(provider, events), shop.deposits.poll(provider), *(shop.works(4) for _ in range(3))
     )
-    await shop.works()
+    await shop.works(4)
     assert len(await shop.cards.list(anna)) == 1
     assert await has(shop, anna, provider) == AMOUNTS[provider]
 
@@ -153,8 +153,8 @@ async def test_twins_of_the_news_of_two_cards_leave_two_cards_and_one_default(sh
     customer, events = await stripe_customer(shop, anna), []
     for card in ("4444", "0341"):
         events += shop.world.stripe.events(await shop.world.stripe.keep(customer, webhook="never", card=card))
-    await asyncio.gather(shop.receives(STRIPE, events * 10), *(shop.works() for _ in range(4)))
-    await shop.works()
+    await asyncio.gather(shop.receives(STRIPE, events * 10), *(shop.works(4) for _ in range(4)))
+    await shop.works(4)
     kept = await shop.cards.list(anna)
     assert len({card.provider_ref for card in kept}) == len(kept) == 3
     assert [card.is_default for card in kept] == [True, False, False]
@@ -400,10 +400,10 @@ async def test_a_banks_wish_to_confirm_becomes_a_link_for_the_same_deposit(shop:
     stand_in = shop.world.stripe if provider is STRIPE else shop.world.yookassa
     left = [*getattr(stand_in, "intents", {}), *getattr(stand_in, "payments", {})]
     await shop.receives(provider, [event for ref in left for event in stand_in.events(ref)])
-    await shop.works()
+    await shop.works(4)
     assert (await shop.operation(operation.id)).status is OperationStatus.PENDING
     await shop.receives(provider, await shop.pays(operation))
-    await shop.works()
+    await shop.works(4)
     assert await has(shop, anna, provider) == AMOUNTS[provider] + AMOUNTS[provider]
     assert await shop.told(anna.telegram_id) == ["deposit-credited"] * 2
 
@@ -488,7 +488,7 @@ async def test_a_charge_whose_answer_was_lost_is_credited_by_its_webhook_too(
     ref = list(shop.world.stripe.intents if provider is STRIPE else shop.world.yookassa.payments)[-1]
     await shop.receives(provider, stand_in.events(ref) * 3)
     await shop.due_now()
-    await asyncio.gather(shop.works(), shop.deposits.poll(provider))
+    await asyncio.gather(shop.works(4), shop.deposits.poll(provider))
     assert (await shop.operation(operation.id)).status is OperationStatus.COMPLETED
     assert taken(shop, provider) == 2 * AMOUNTS[provider].minor
     assert await has(shop, anna, provider) == AMOUNTS[provider] + AMOUNTS[provider]

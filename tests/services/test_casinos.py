@@ -289,8 +289,8 @@ async def test_fifty_copies_at_once_count_once(shop: Shop) -> None:
     anna = await shop.player()
     link = await click(shop, anna)
     copies = [deposit("77", 5, "t1", link, event=word) for word in ("ftd", "dep")] * 25
-    await asyncio.gather(*(sends(shop, copy) for copy in copies), shop.works())
-    await shop.works()
+    await asyncio.gather(*(sends(shop, copy) for copy in copies), shop.works(4))
+    await shop.works(4)
     assert len(await events(shop)) == 1
     assert await told(shop, anna) == ["casino-deposit"]
     async with shop.database.connection() as tx:
@@ -375,7 +375,7 @@ async def test_two_admins_and_a_postback_at_once_bind_an_account_once(shop: Shop
     await sends(shop, registration("77", await click(shop, people[2])))
     event = (await events(shop))[0].id
     outcomes = await asyncio.gather(
-        *(shop.casinos.link(ADMIN, event, player.id) for player in people[:2]), shop.works(), return_exceptions=True
+        *(shop.casinos.link(ADMIN, event, player.id) for player in people[:2]), shop.works(4), return_exceptions=True
     )
     assert sum(isinstance(outcome, CasinoAccountTaken) for outcome in outcomes) >= 1
     async with shop.database.connection() as tx:
@@ -434,8 +434,8 @@ async def test_a_win_is_told_once_in_five_minutes_however_many_come_at_once(shop
 
     async def wins(*numbers: int) -> None:
         copies = [{"event": "win", "user_id": "77", "amount": 1, "transaction_id": f"w{number}"} for number in numbers]
-        await asyncio.gather(*(sends(shop, copy) for copy in copies), shop.works())
-        await shop.works()
+        await asyncio.gather(*(sends(shop, copy) for copy in copies), shop.works(4))
+        await shop.works(4)
 
     await wins(*range(20), *range(20))
     assert (await told(shop, anna)).count("casino-win") == 1

@@ -44,7 +44,7 @@ async def test_a_paid_deposit_is_credited_once_and_told(shop: Shop, provider: Pr
     assert operation.status is OperationStatus.PENDING
     assert operation.pay_url
     await shop.receives(provider, await shop.pays(operation))
-    await shop.works()
+    await shop.works(4)
     wallet = await shop.wallet(anna, operation.amount.currency)
     assert wallet.available == wallet.deposited == operation.amount
     assert await shop.told(anna.telegram_id) == ["deposit-credited"]
@@ -61,8 +61,8 @@ async def test_fifty_concurrent_copies_shuffled_with_their_siblings_credit_once_
     events = await shop.pays(operation)
     copies = events * 50
     random.shuffle(copies)
-    await asyncio.gather(shop.receives(provider, copies), *(shop.works() for _ in range(4)))
-    await shop.works()
+    await asyncio.gather(shop.receives(provider, copies), *(shop.works(4) for _ in range(4)))
+    await shop.works(4)
     assert (await shop.wallet(anna, operation.amount.currency)).available == operation.amount
     assert await shop.told(anna.telegram_id) == ["deposit-credited"]
 
@@ -74,7 +74,7 @@ async def test_webhook_poller_and_player_meet_at_one_credit(shop: Shop, provider
     await shop.receives(provider, await shop.pays(operation))
     await shop.due_now()
     await asyncio.gather(
-        shop.works(),
+        shop.works(4),
         shop.deposits.poll(provider),
         shop.deposits.check(anna, operation.id),
         shop.deposits.poll(provider),
@@ -335,7 +335,7 @@ async def test_a_player_has_only_so_many_links_open(shop: Shop) -> None:
     with pytest.raises(TooManyOpenDeposits):
         await shop.asks(anna, ProviderName.STRIPE)
     await shop.receives(ProviderName.YOOKASSA, await shop.pays(operation))
-    await shop.works()
+    await shop.works(4)
     await shop.asks(anna, ProviderName.STRIPE)
 
 
@@ -348,7 +348,7 @@ async def test_the_twin_of_what_takes_the_last_place_gets_the_same(shop: Shop) -
         operation, *others = await asyncio.gather(*taps)
         assert {other.id for other in others} == {operation.id}
         await shop.receives(ProviderName.STRIPE, await shop.pays(operation))
-        await shop.works()
+        await shop.works(4)
 
 
 async def test_events_of_a_provider_without_keys_wait_for_it(shop: Shop) -> None:

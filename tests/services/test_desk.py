@@ -213,7 +213,7 @@ async def state(shop: Shop, table: str, number: int) -> tuple[str, int, int]:
 async def test_a_delivery_is_tried_again_once_and_its_money_counts_once(shop: Shop) -> None:
     anna = await shop.player()
     delivery = await a_dead_delivery(shop, anna)
-    await shop.works()
+    await shop.works(4)
     found, headers, says = await shop.letters.delivery(delivery)
     assert (found.source, found.error, found.attempts) == ("stripe", "KeyError", 12)
     assert says
@@ -226,7 +226,7 @@ async def test_a_delivery_is_tried_again_once_and_its_money_counts_once(shop: Sh
     assert len(refusals(list(results))) == 7
     assert shop.inbox.arrived.is_set()
     assert await state(shop, "webhook_inbox", delivery) == ("queued", 0, 1)
-    await shop.works()
+    await shop.works(4)
     assert await state(shop, "webhook_inbox", delivery) == ("done", 0, 1)
     assert (await shop.wallet(anna, "USD")).available == Money(50_00, "USD")
     assert await audited(shop) == [("delivery", "replayed")]
@@ -236,7 +236,7 @@ async def test_a_delivery_is_tried_again_once_and_its_money_counts_once(shop: Sh
     with pytest.raises(AlreadyDecided):
         await shop.letters.replay_delivery(ADMIN, delivery, 0)
     await shop.letters.replay_delivery(ADMIN, delivery, 1)
-    await shop.works()
+    await shop.works(4)
     assert (await shop.wallet(anna, "USD")).available == Money(50_00, "USD")
     assert (await shop.told(1001)).count("deposit-credited") == 1
 
@@ -260,7 +260,7 @@ async def test_a_delivery_given_up_again_is_told_again(shop: Shop) -> None:
         await shop.letters.replay_delivery(ADMIN, delivery, replays)
     shop.world.faults.clear()
     await shop.due_now()
-    await shop.works()
+    await shop.works(4)
     assert await state(shop, "webhook_inbox", delivery) == ("done", 0, 2)
     assert (await shop.wallet(anna, "RUB")).available == operation.amount
 
@@ -274,7 +274,7 @@ async def test_a_delivery_is_let_go_once_and_stays(shop: Shop) -> None:
         return_exceptions=True,
     )
     assert len(refusals(list(results))) == 7
-    await shop.works()
+    await shop.works(4)
     for deed in (shop.letters.let_delivery_go(ADMIN, delivery), shop.letters.replay_delivery(ADMIN, delivery, 0)):
         with pytest.raises(AlreadyDecided):
             await deed

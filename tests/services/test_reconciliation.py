@@ -70,9 +70,9 @@ async def test_a_lost_payment_is_credited_once_even_while_its_webhook_arrives(
     await asyncio.gather(
         *(shop.reconciliation.run(provider, back(), actor="timetable") for _ in range(3)),
         shop.receives(provider, events),
-        shop.works(),
+        shop.works(4),
     )
-    await shop.works()
+    await shop.works(4)
     assert await available(shop, anna, provider) == 5 * operations[0].amount.minor
     assert await shop.told(anna.telegram_id) == ["deposit-credited"] * 5
 

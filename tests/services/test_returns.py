@@ -139,7 +139,7 @@ async def test_fifty_copies_of_everything_about_a_payment_in_any_order_count_onc
         await shop.world.stripe.close_dispute(dispute, webhook="never", won=False)
     for _ in range(3):
         events = shuffled(stand_in.events(operation.provider_ref), 50 // len(stand_in.events(operation.provider_ref)))
-        await asyncio.gather(shop.receives(provider, events), *(shop.works() for _ in range(3)), shop.returns.tick())
+        await asyncio.gather(shop.receives(provider, events), *(shop.works(4) for _ in range(3)), shop.returns.tick())
         await settled(shop)
         await due(shop)
         await settled(shop)
@@ -422,7 +422,7 @@ async def test_money_that_is_not_what_was_asked_for_is_credited_once_by_one_of_t
     anna = await shop.player()
     operation = await shop.asks(anna, provider)
     await shop.receives(provider, await shop.pays(operation, amount=operation.amount.minor - 1_00))
-    await shop.works()
+    await shop.works(4)
     (item,) = (await shop.reconciliation.items()).items
     answers = await asyncio.gather(
         *(shop.reconciliation.credit(admin, item.id) for admin in (ADMIN, SECOND_ADMIN) * 3), return_exceptions=True
@@ -483,7 +483,7 @@ async def test_money_in_suspense_is_sent_back_once_and_the_deposit_ends(shop: Sh
     anna = await shop.player()
     operation = await shop.asks(anna, provider)
     await shop.receives(provider, await shop.pays(operation, amount=operation.amount.minor + 1_00))
-    await shop.works()
+    await shop.works(4)
     (item,) = (await shop.reconciliation.items()).items
     answers = await asyncio.gather(
         shop.reconciliation.send_back(ADMIN, item.id),
@@ -525,7 +525,7 @@ async def test_a_refund_out_of_suspense_that_fails_after_the_rest_was_credited_i
     anna = await shop.player()
     operation = await shop.asks(anna, STRIPE)
     await shop.receives(STRIPE, await shop.pays(operation, amount=60_00))
-    await shop.works()
+    await shop.works(4)
     assert operation.provider_ref
     refund = await shop.world.stripe.refund(operation.provider_ref, 20_00, webhook="never", state="pending")
     await hears(shop, operation)
@@ -670,7 +670,7 @@ async def test_two_admins_who_send_a_second_payment_back_do_not_wait_crosswise(
         again = {"operation_id": str(operation.public_id)}
         ref = await outside(shop, provider).stray(10_00, SPELT[provider], webhook="never", metadata=again)
         await shop.receives(provider, outside(shop, provider).events(ref))
-        await shop.works()
+        await shop.works(4)
         (item,) = (await shop.reconciliation.items()).items
         answers = await asyncio.gather(
             *(shop.reconciliation.send_back(admin, item.id) for admin in (ADMIN, SECOND_ADMIN)), return_exceptions=True

@@ -73,7 +73,7 @@ async def test_whatever_the_description_lets_one_ask(shop: Shop, caplog: pytest.
     for door in ("metrics", "report", "postback", "health"):
         assert stranger.answers[f"{door}-get", 200], door
     assert updates
-    await shop.works()
+    await shop.works(4)
     assert await books(shop) == before
     assert [line.getMessage() for line in caplog.records if line.exc_info or line.levelno >= logging.ERROR] == []
     if LONG:

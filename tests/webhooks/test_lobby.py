@@ -145,7 +145,7 @@ async def test_while_hundreds_hang_a_delivery_is_answered_and_the_oldest_go_firs
     assert len(door.lobby) <= 200
     for caller in early:
         assert await caller.is_shown_out()
-    await shop.works()
+    await shop.works(4)
     async with shop.database.connection() as tx:
         assert await tx.fetchval("SELECT count(*) FROM ledger_journal") == 1
 

@@ -175,11 +175,11 @@ async def test_spoilt_deliveries(shop: Shop, caplog: pytest.LogCaptureFixture) -
                 corpus = [*news * 4, *fixtures(provider)]
                 await forger.round(port, [Letter(f"/api/webhook/{provider}", body) for body in corpus])
             await forger.round(port, postbacks())
-            await shop.works()
+            await shop.works(4)
             await nobody_has_too_much(shop, now)
     for _ in range(ATTEMPTS):  # what could not be acted on is tried again, and given up
         await shop.due_now()
-        await shop.works()
+        await shop.works(4)
     await nobody_has_too_much(shop, payers)
     assert forger.answers[200] > forger.answers.total() / 5, forger.answers  # spoilt, but not beyond all recognition
     # A signed word that gives one payment to two deposits is stopped by the ledger and brought before the admins; that

@@ -66,7 +66,7 @@ async def test_a_delivery_is_answered_200_however_often_it_comes(
             return response.status
 
     assert set(await asyncio.gather(*map(deliver, deliveries))) == {200}
-    await shop.works()
+    await shop.works(4)
     async with shop.database.connection() as tx:
         assert await tx.fetchval("SELECT sum(deliveries) FROM webhook_inbox") == len(deliveries)
         assert await tx.fetchval("SELECT count(*) FROM ledger_journal") == 1
@@ -246,7 +246,7 @@ async def test_while_the_database_is_down_a_delivery_is_answered_503_and_comes_a
         assert response.status == 200
     async with door.get("/health") as response:
         assert (await response.json())["status"] == "ok"
-    await shop.works()
+    await shop.works(4)
 
 
 async def test_headers_that_are_no_text_are_no_trouble(shop: Shop, door: Door) -> None:

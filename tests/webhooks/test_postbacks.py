@@ -72,7 +72,7 @@ async def test_every_fixture_gets_its_answer_however_often_it_comes(shop: Shop, 
     else:
         assert answers == {(200, "OK")}
         assert await stored(shop) == 1
-    await shop.works()
+    await shop.works(4)
 
 
 async def test_a_signature_is_asked_for_when_there_is_a_secret(shop: Shop) -> None:
@@ -227,7 +227,7 @@ async def test_while_the_database_is_down_the_casino_is_asked_to_come_again(
     assert (await sends(door, FIXTURES["deposit"]))[0] == 503
     await statement(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert (await sends(door, FIXTURES["deposit"]))[0] == 200
-    await shop.works()
+    await shop.works(4)
 
 
 async def test_the_door_says_that_it_is_there(door: Door) -> None:
