@@ -127,6 +127,7 @@ async def each_counted_once(books: Tx) -> None:
     assert {tuple(row["kinds"]) for row in counted} == {("deposit", "registration", "withdrawal")}
 
 
+DRAIN = "bot/workers.py:drain"
 BY: dict[Flow, set[str]] = {by_button: {"check"}, by_card: {"player"}, by_postback: set()}
 
 
@@ -193,6 +194,7 @@ def deposit(house: House, person: Person, provider: str, number: int, message: M
 
 
 async def all_rested(notes: Path, begin: int) -> bool:
-    """Every loop has found nothing to do, twice."""
-    rests = Counter(wait.task for wait in recorded(notes)[begin:] if "bot/workers.py:drain" in wait.place)
-    return bool(rests) and min(rests.values()) >= 2
+    """Every loop has found nothing to do, twice. Who was only woken need not have looked, so all of them count."""
+    waits = recorded(notes)
+    rests = Counter(wait.task for wait in waits[begin:] if DRAIN in wait.place)
+    return all(rests[loop] >= 2 for loop in {wait.task for wait in waits if DRAIN in wait.place})
