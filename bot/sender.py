@@ -68,15 +68,16 @@ class Lane:
     """Messages of some priorities, which go out one after another. Whose turn it is claims the most urgent one then.
 
     One message wakes many senders: until `vain_until` they need not look for what one of them has just looked for in
-    vain, when the outbox's bell had rung `vain_rings` times and not since.
+    vain, unless the outbox's bell rang or a message was done with since; `vain` is how often both had happened then.
     """
 
     priorities: range
     per_second: float
     yields: float = 0.0
     next_at: float = 0.0
+    done: int = 0
+    vain: tuple[int, int] | None = None
     vain_until: float = 0.0
-    vain_rings: int = -1
     gate: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -158,13 +159,13 @@ class Sender:
 
     async def _work(self, lane: Lane) -> bool:
         async with lane.gate:
-            rings = self.outbox.added.rings
-            if rings == lane.vain_rings and time.monotonic() < lane.vain_until:
+            if lane.vain == (self.outbox.added.rings, lane.done) and time.monotonic() < lane.vain_until:
                 return False
             await self.limits.turn(lane)
+            happened = self.outbox.added.rings, lane.done
             message = await self.outbox.claim(lane.priorities)
             if message is None:
-                lane.vain_rings, lane.vain_until = rings, time.monotonic() + POLL_SECONDS / 2
+                lane.vain, lane.vain_until = happened, time.monotonic() + POLL_SECONDS / 2
                 return False
             delay = self.limits.chat_delay(message.chat_id)
             if not delay:
@@ -186,7 +187,7 @@ class Sender:
             await self._try_later(message, type(error).__name__)
         else:
             await self.outbox.sent(message, shown_as)
-        lane.vain_rings = -1  # what waited behind it in its chat can go now
+        lane.done += 1  # what waited behind it in its chat can go now
         return True
 
     async def show_progress(self) -> bool:

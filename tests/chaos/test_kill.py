@@ -196,5 +196,6 @@ def deposit(house: House, person: Person, provider: str, number: int, message: M
 async def all_rested(notes: Path, begin: int) -> bool:
     """Every loop has found nothing to do, twice. Who was only woken need not have looked, so all of them count."""
     waits = recorded(notes)
+    loops = {wait.task for wait in waits if DRAIN in wait.place}
     rests = Counter(wait.task for wait in waits[begin:] if DRAIN in wait.place)
-    return all(rests[loop] >= 2 for loop in {wait.task for wait in waits if DRAIN in wait.place})
+    return bool(loops) and all(rests[loop] >= 2 for loop in loops)
